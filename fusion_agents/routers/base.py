@@ -1,0 +1,326 @@
+"""What a router is: fit on outcomes, forecast each arm, route under an objective."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
+
+import numpy as np
+
+from fusion_agents.encoders.base import Encoder, NoEncoder, Vectors
+from fusion_agents.encoders.lexical import LexicalEncoder
+from fusion_agents.errors import ConfigError, EmptyLogError, ObjectiveError, RouteError
+from fusion_agents.objective import Objective
+from fusion_agents.outcomes import FloatMatrix, IntVector, Outcomes
+from fusion_agents.routers.canonical import canonical_order
+from fusion_agents.routers.interfaces import (
+    Batch,
+    Decisions,
+    Encoding,
+    Estimate,
+    Fitted,
+    Forecast,
+    Sample,
+    ScoreModel,
+    Utilities,
+)
+from fusion_agents.routers.quantity import QuantityModel
+from fusion_agents.routers.statistics import arm_means
+from fusion_agents.types import Arm, ArmForecast, Query, Route
+
+TIE = 1e-9
+"""Utilities that differ by less are equal."""
+
+
+@dataclass(kw_only=True)
+class Router(ABC):
+    """Forecasts what each arm would achieve at a query, and picks the best one.
+
+    `fit` learns from outcomes and forgets earlier fits; the objective is given when routing. The
+    order of queries and arms in the log and the names of arms change no decision: `fit` puts both
+    into an order that follows from the content. Queries that nobody answered are left out.
+
+    A concrete router is a keyword-only dataclass of hyper-parameters that implements `learn`. Its
+    module's name, with hyphens, is its name in configuration and on the command line.
+
+    Args:
+        encoder: Turns query text into vectors; fitted on the log's queries.
+        seed: For whatever the router draws at random.
+
+    Attributes:
+        fitted_: What was learned; None before `fit`.
+        encoder_: The fitted encoder.
+    """
+
+    name: ClassVar[str]
+    needs_vectors: ClassVar[bool] = True
+    """Whether the router looks at query text at all."""
+    evaluation_only: ClassVar[bool] = False
+    """Whether it may only be evaluated, because it sees held-out outcomes."""
+    model: ClassVar[type[ScoreModel]]
+    """Class of the model that `learn` returns; saved routers are read back as this class."""
+
+    encoder: Encoder = field(default_factory=LexicalEncoder)
+    seed: int = 0
+
+    fitted_: Fitted | None = field(default=None, init=False, repr=False, compare=False)
+    encoder_: Encoder = field(default_factory=NoEncoder, init=False, repr=False, compare=False)
+
+    @abstractmethod
+    def learn(self, sample: Sample) -> ScoreModel:
+        """Fit a model of one score, in [0, 1], with missing cells."""
+
+    def utilities(self, batch: Batch, forecast: Forecast, objective: Objective) -> Utilities:
+        """Turn forecasts into what decides. A router that follows another rule overrides this."""
+        return Utilities(self.expected_utility(forecast, objective))
+
+    # -- learning ---------------------------------------------------------------------------
+
+    def fit(self, outcomes: Outcomes, encoding: Encoding | None = None) -> Self:
+        """Learn from the log.
+
+        Args:
+            outcomes: Training queries only.
+            encoding: A fitted encoder and the vectors of `outcomes.queries`, if they are at hand.
+
+        Raises:
+            EmptyLogError: If no query has a performance or a judge score.
+        """
+        vectors = self._encode_log(outcomes, encoding)
+        rows, columns = canonical_order(outcomes)
+        if not len(rows):
+            raise EmptyLogError(
+                "no query of the log has a performance or a judge score: "
+                "score the entries first, or import a log that has scores"
+            )
+        ordered = outcomes.take(rows).take_arms(columns)
+        sample = Sample(
+            queries=ordered.queries,
+            vectors=vectors[rows],
+            scores=ordered.performance,
+            arms=ordered.arms,
+            folds=ordered.folds(5, seed=self.seed),
+            seed=self.seed,
+        )
+        features = sample.vectors
+        self.fitted_ = Fitted(
+            arms=tuple(map(str, ordered.arms)),
+            mean_performance=arm_means(ordered.performance),
+            mean_judge=arm_means(ordered.judge),
+            n_answers=ordered.answered.sum(axis=0),
+            cost=QuantityModel.fit(ordered.queries, features, ordered.cost),
+            latency=QuantityModel.fit(ordered.queries, features, ordered.latency),
+            scales=ordered.scales(),
+            n_queries=ordered.n_queries,
+            fingerprint=outcomes.fingerprint,
+            performance=self._learn_score(sample, ordered.performance),
+            judge=self._learn_score(sample, ordered.judge),
+        )
+        return self
+
+    def _encode_log(self, outcomes: Outcomes, encoding: Encoding | None) -> Vectors:
+        if not self.needs_vectors:
+            self.encoder_ = NoEncoder()
+            return self.encoder_.encode([""] * outcomes.n_queries)
+        if encoding is not None:
+            self.encoder_ = encoding.encoder
+            return encoding.vectors
+        texts = [query.text for query in outcomes.queries]
+        self.encoder_ = self.encoder.fit(sorted(texts))
+        return self.encoder_.encode(texts)
+
+    def _learn_score(self, sample: Sample, scores: FloatMatrix) -> ScoreModel | None:
+        known = ~np.isnan(scores).all(axis=1)
+        if not known.any():
+            return None
+        return self.learn(replace(sample, scores=scores).take(known))
+
+    # -- forecasting and routing ------------------------------------------------------------
+
+    @property
+    def fitted(self) -> Fitted:
+        """What was learned.
+
+        Raises:
+            ConfigError: If the router was not fitted.
+        """
+        if self.fitted_ is None:
+            raise ConfigError(f"router {self.name!r} is not fitted: call fit or load first")
+        return self.fitted_
+
+    @property
+    def version(self) -> str:
+        """Short name of this fit: the router and the log that it learned from."""
+        return f"{self.name}-{self.fitted.fingerprint[:12]}"
+
+    def forecast(self, queries: Sequence[str | Query], vectors: Vectors | None = None) -> Forecast:
+        """Expect what each arm would achieve.
+
+        Args:
+            queries: Texts or queries; empty input gives arrays of shape (0, n_arms).
+            vectors: Their vectors from the router's own encoder, if they are at hand.
+        """
+        return self._forecast(self._batch(queries, vectors))
+
+    def decide(
+        self,
+        queries: Sequence[str | Query],
+        objective: str | Objective = "performance-first",
+        vectors: Vectors | None = None,
+    ) -> Decisions:
+        """Choose an arm for each query, as arrays; `route` says the same in words.
+
+        Utilities that differ by less than 1e-9 are ties. Ties go to the arm that is cheaper for
+        the query, then to the one with the higher mean performance.
+
+        Raises:
+            RouteError: If the objective leaves no arm to choose for some query.
+            ObjectiveError: If it weighs something that the log knows of no arm.
+        """
+        objective = Objective.parse(objective)
+        batch = self._batch(queries, vectors)
+        forecast = self._forecast(batch)
+        utilities = self.utilities(batch, forecast, objective)
+        values = self._masked(utilities.values, forecast, objective)
+        order = _order(values, forecast.cost, self.fitted.mean_performance)
+        choice = order[:, 0]
+        propensity = np.ones(len(choice))
+        if utilities.propensity is not None:
+            allowed = np.where(np.isnan(values), 0.0, utilities.propensity)
+            chosen = np.take_along_axis(allowed, choice[:, None], axis=1)[:, 0]
+            propensity = chosen / allowed.sum(axis=1)
+        reasons = utilities.reasons or (f"highest utility under {objective.name}",) * len(choice)
+        return Decisions(forecast, values, order, propensity, tuple(reasons))
+
+    def route(
+        self,
+        queries: Sequence[str | Query],
+        objective: str | Objective = "performance-first",
+        vectors: Vectors | None = None,
+    ) -> list[Route]:
+        """Choose an arm for each query, with the evidence.
+
+        Raises:
+            RouteError: If the objective leaves no arm to choose for some query.
+            ObjectiveError: If it weighs something that the log knows of no arm.
+        """
+        objective = Objective.parse(objective)
+        decisions = self.decide(queries, objective, vectors)
+        return [
+            Route(
+                arm=decisions.forecast.arms[order[0]],
+                ranking=_ranking(decisions, row, order),
+                utility=float(decisions.utilities[row, order[0]]),
+                propensity=float(decisions.propensity[row]),
+                objective=objective.name,
+                router=self.name,
+                router_version=self.version,
+                reason=decisions.reasons[row],
+            )
+            for row, order in enumerate(decisions.order)
+        ]
+
+    def expected_utility(self, forecast: Forecast, objective: Objective) -> FloatMatrix:
+        """Weigh a forecast with the normalisation constants of the training log.
+
+        Raises:
+            ObjectiveError: If the objective weighs something that the log knows of no arm.
+        """
+        for name in ("performance", "judge", "cost", "latency"):
+            if getattr(objective, name) and np.isnan(getattr(forecast, name)).all():
+                if not len(getattr(forecast, name)):
+                    continue
+                raise ObjectiveError(
+                    f"objective {objective.name!r} weighs {name}, which this log does not have: "
+                    "choose another objective, or import a log that has it"
+                )
+        return objective.utility(
+            self.fitted.scales,
+            performance=forecast.performance,
+            judge=forecast.judge,
+            cost=forecast.cost,
+            latency=forecast.latency,
+        )
+
+    def _batch(self, queries: Sequence[str | Query], vectors: Vectors | None) -> Batch:
+        nouns = [query if isinstance(query, Query) else Query(text=query) for query in queries]
+        if not self.needs_vectors:
+            vectors = NoEncoder().encode([""] * len(nouns))
+        elif vectors is None:
+            vectors = self.encoder_.encode([query.text for query in nouns])
+        return Batch(nouns, vectors)
+
+    def _forecast(self, batch: Batch) -> Forecast:
+        fitted = self.fitted
+        nothing = np.full((len(batch.queries), len(fitted.arms)), np.nan)
+        unknown = Estimate(nothing, nothing)
+        performance = fitted.performance.predict(batch) if fitted.performance else unknown
+        judge = fitted.judge.predict(batch) if fitted.judge else unknown
+        return Forecast(
+            arms=tuple(map(Arm.parse, fitted.arms)),
+            performance=performance.mean,
+            performance_std=performance.std,
+            judge=judge.mean,
+            judge_std=judge.std,
+            cost=fitted.cost.predict(batch.queries, batch.vectors),
+            latency=fitted.latency.predict(batch.queries, batch.vectors),
+        )
+
+    def _masked(
+        self, utilities: FloatMatrix, forecast: Forecast, objective: Objective
+    ) -> FloatMatrix:
+        """Set utilities to NaN where the objective's caps forbid the arm."""
+        allowed = ~np.isnan(utilities)
+        if objective.arms is not None:
+            allowed &= _named(forecast.arms, objective.arms)
+        if objective.max_cost is not None:
+            allowed &= forecast.cost <= objective.max_cost
+        if objective.max_latency is not None:
+            allowed &= forecast.latency <= objective.max_latency
+        stuck = np.flatnonzero(~allowed.any(axis=1))
+        if len(stuck):
+            raise RouteError(
+                f"objective {objective.name!r} leaves no arm for {len(stuck)} of {len(allowed)} "
+                f"queries: raise max_cost or max_latency, or allow more of "
+                f"{', '.join(map(str, forecast.arms))}"
+            )
+        return np.where(allowed, utilities, np.nan)
+
+
+def _named(arms: Sequence[Arm], names: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    """Which arms are meant by names such as `model@strategy` or `model`."""
+    for name in names:
+        if not any(name in (arm.model, str(arm)) for arm in arms):
+            known = ", ".join(map(str, arms))
+            raise ObjectiveError(f"the objective allows {name!r}, which is no arm of {known}")
+    return np.array([arm.model in names or str(arm) in names for arm in arms])
+
+
+def _order(values: FloatMatrix, cost: FloatMatrix, performance: FloatMatrix) -> IntVector:
+    """Order arms, best first: by utility, then cost, then mean performance; NaN comes last."""
+    utility = np.where(np.isnan(values), -np.inf, np.round(values / TIE) * TIE)
+    price = np.where(np.isnan(cost), np.inf, cost)
+    mean = np.broadcast_to(np.nan_to_num(performance, nan=-np.inf), values.shape)
+    order: IntVector = np.lexsort((-mean, price, -utility), axis=-1)
+    return order
+
+
+def _ranking(decisions: Decisions, row: int, order: IntVector) -> tuple[ArmForecast, ...]:
+    forecast = decisions.forecast
+
+    def known(values: FloatMatrix, arm: int) -> float | None:
+        value = float(values[row, arm])
+        return None if np.isnan(value) else value
+
+    return tuple(
+        ArmForecast(
+            arm=forecast.arms[arm],
+            performance=known(forecast.performance, arm),
+            performance_std=known(forecast.performance_std, arm),
+            judge=known(forecast.judge, arm),
+            cost=known(forecast.cost, arm),
+            latency=known(forecast.latency, arm),
+            utility=known(decisions.utilities, arm),
+        )
+        for arm in order.tolist()
+    )

@@ -1,0 +1,232 @@
+"""The nouns: what crosses a file, a process or a wire.
+
+Every class here is frozen, refuses unknown fields and round-trips through JSON
+(`model_dump_json`, `model_validate_json`). Units: dollars, seconds, tokens; scores lie in [0, 1].
+"""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+Score = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=0)]
+
+_STRATEGY = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+class Noun(BaseModel):
+    """A frozen value; unknown fields are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+def content_key(*parts: JsonValue) -> str:
+    """Name a value by its content: the same parts give the same 32 hexadecimal digits.
+
+    >>> content_key("a", 1) == content_key("a", 1)
+    True
+    """
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+class Query(Noun):
+    """What is asked. Without an `id`, one is derived from the task and the text.
+
+    >>> Query(text="2 + 2?").id == Query(text="2 + 2?").id
+    True
+    """
+
+    id: str = Field(min_length=1)
+    """Names the query within a log; all answers to one query share it."""
+    text: str
+    """The question itself, before a strategy turns it into messages."""
+    task: str | None = None
+    """The named set that it comes from; never needed at run time."""
+    ground_truth: str | tuple[str, ...] | None = None
+    """The right answer, or several that are right."""
+    metric: str | None = None
+    """Name of the metric that compares a response with the ground truth."""
+    split: str | None = None
+    """The split that its source put it in (`train`, `test`), where there is one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_id(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("id") is None and isinstance(data.get("text"), str):
+            return {**data, "id": content_key(data.get("task"), data["text"])}
+        return data
+
+
+class Arm(Noun):
+    """Who answers and how it is prompted, written `model@strategy`.
+
+    >>> str(Arm.parse("gpt-5-mini@think")), str(Arm.parse("gpt-5-mini"))
+    ('gpt-5-mini@think', 'gpt-5-mini@direct')
+    """
+
+    model: str = Field(min_length=1)
+    """Name of the model as the user's pool knows it."""
+    strategy: str = Field(default="direct", pattern=_STRATEGY)
+    """How the model is prompted: `direct`, `think`, `thought`, ..."""
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Read `model@strategy`; without a strategy, `direct` is meant."""
+        model, at, strategy = name.rpartition("@")
+        if at and model and _STRATEGY.fullmatch(strategy):
+            return cls(model=model, strategy=strategy)
+        return cls(model=name)
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.strategy}"
+
+
+class Usage(Noun):
+    """Token counts as the provider reported them; none where it did not."""
+
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    cached_tokens: Tokens | None = None
+    """Part of `input_tokens` that the provider read from its cache."""
+    reasoning_tokens: Tokens | None = None
+    """Part of `output_tokens` that the model spent on hidden reasoning."""
+
+
+class LogEntry(Noun):
+    """One attempt of one arm at one query.
+
+    An attempt that failed has `error` set and no performance: an error is not a wrong answer.
+    Without a `key`, one is derived from everything but the time, so that importing a file twice
+    stores it once; whoever logs live calls gives each call its own key.
+    """
+
+    key: str = Field(min_length=1)
+    """Unique in a log: writing an entry twice is writing it once."""
+    query: Query
+    arm: Arm
+    model_version: str | None = None
+    """The provider's exact name of the model that answered."""
+    response: str | None = None
+    usage: Usage = Usage()
+    cost: Dollars | None = None
+    """Dollars paid for this attempt."""
+    input_price: Dollars | None = None
+    """Dollars per million input tokens that `cost` was computed with."""
+    output_price: Dollars | None = None
+    """Dollars per million output tokens that `cost` was computed with."""
+    latency: Seconds | None = None
+    """Seconds from request to complete answer."""
+    finish_reason: str | None = None
+    error: str | None = None
+    """Class of the failure (`timeout`, `rate_limit`, `empty`, ...); none for an answer."""
+    performance: Score | None = None
+    """The task metric's value; none if it was not measured."""
+    propensity: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Probability with which the router chose this arm; 1 for a forced collection."""
+    sample: int = Field(default=0, ge=0)
+    """Number of this attempt where one arm answered one query several times."""
+    template_ids: tuple[str, ...] = ()
+    """Thought templates that were in front of the query."""
+    source: str = "local"
+    """Where the entry came from: a file, an app, a user."""
+    tenant: str = "default"
+    time: AwareDatetime | None = None
+    """When the answer came, where that is known."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_key(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("key") is None:
+            return {**data, "key": _entry_key(data)}
+        return data
+
+    @model_validator(mode="after")
+    def _errors_have_no_performance(self) -> Self:
+        if self.error is not None and self.performance is not None:
+            raise ValueError("an entry with an error cannot have a performance")
+        return self
+
+
+def _entry_key(data: dict[str, Any]) -> str:
+    """Derive an entry's key from its content, whatever mixture of dicts and nouns it is made of."""
+    plain = {
+        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        for name, value in data.items()
+        if name not in {"key", "time"}
+    }
+    return content_key(json.loads(json.dumps(plain, default=str)))
+
+
+class Judgement(Noun):
+    """A judge's verdict on one log entry. A judge that failed gives no score, never zero."""
+
+    entry_key: str = Field(min_length=1)
+    score: Score | None
+    reason: str | None = None
+    judge: str = Field(min_length=1)
+    """Name of the judge."""
+    judge_version: str = "1"
+    """Changes whenever the judge's model, prompt or rubric does."""
+    time: AwareDatetime | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique in a log: the same verdict written twice is written once."""
+        return content_key(self.entry_key, self.judge, self.judge_version, self.score, self.reason)
+
+
+class ArmForecast(Noun):
+    """What a router expects of one arm for one query; none where it knows nothing."""
+
+    arm: Arm
+    performance: float | None = None
+    """Expected performance in [0, 1]."""
+    performance_std: float | None = None
+    """Standard error of that expectation."""
+    judge: float | None = None
+    """Expected judge score in [0, 1]."""
+    cost: float | None = None
+    """Expected dollars."""
+    latency: float | None = None
+    """Expected seconds."""
+    utility: float | None = None
+    """Under the route's objective; none if the arm may not be chosen."""
+
+
+class Route(Noun):
+    """A routing decision with its evidence."""
+
+    arm: Arm
+    ranking: tuple[ArmForecast, ...]
+    """Every arm, best first; arms that may not be chosen come last."""
+    utility: float
+    propensity: float = 1.0
+    """Probability with which this arm was chosen; 1 without exploration."""
+    objective: str
+    router: str
+    router_version: str
+    reason: str
+    """In words: why this arm."""
+
+
+class ModelCard(Noun):
+    """What is known about a model before it has answered anything."""
+
+    model: str = Field(min_length=1)
+    description: str = ""
+    input_price: Dollars | None = None
+    """Dollars per million input tokens."""
+    output_price: Dollars | None = None
+    """Dollars per million output tokens."""
+    context_window: Tokens | None = None
+    size: Annotated[float, Field(gt=0)] | None = None
+    """Billions of parameters, where published."""
+    tools: bool | None = None
+    vision: bool | None = None
+    structured_output: bool | None = None
