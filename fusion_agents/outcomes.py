@@ -101,7 +101,8 @@ class Outcomes:
         columns = [getattr(self, name)[:, order] for name in _MEASURES]
         rows = (
             hashlib.sha256(
-                query.id.encode() + query.text.encode("utf-8", "surrogatepass")
+                query.id.encode()
+                + query.text.encode("utf-8", "surrogatepass")
                 + b"".join(column[i].tobytes() for column in columns)
             ).digest()
             for i, query in enumerate(self.queries)

@@ -42,7 +42,7 @@ class Query(Noun):
     True
     """
 
-    id: str = Field(min_length=1)
+    id: str = Field(default="", min_length=1)
     """Names the query within a log; all answers to one query share it."""
     text: str
     """The question itself, before a strategy turns it into messages."""
@@ -106,7 +106,7 @@ class LogEntry(Noun):
     stores it once; whoever logs live calls gives each call its own key.
     """
 
-    key: str = Field(min_length=1)
+    key: str = Field(default="", min_length=1)
     """Unique in a log: writing an entry twice is writing it once."""
     query: Query
     arm: Arm

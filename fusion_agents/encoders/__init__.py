@@ -1,0 +1,1 @@
+"""Encoders turn query text into vectors."""

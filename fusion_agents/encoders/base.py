@@ -18,6 +18,8 @@ class Encoder(ABC):
     """
 
     name: ClassVar[str]
+    saveable: ClassVar[bool] = True
+    """Whether a saved router can rebuild it; if not, it must be given again when loading."""
 
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn from the log's query texts; encoders that come trained learn nothing."""
@@ -43,6 +45,7 @@ class NoEncoder(Encoder):
     """For routers that do not look at the query: vectors of length zero."""
 
     name = "none"
+    saveable = False
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return an array of shape (n_texts, 0)."""

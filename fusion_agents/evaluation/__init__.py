@@ -1,0 +1,1 @@
+"""Evaluation: what routing would have earned on held-out queries."""

@@ -287,7 +287,9 @@ class Router(ABC):
         return np.where(allowed, utilities, np.nan)
 
 
-def _named(arms: Sequence[Arm], names: Sequence[str]) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _named(
+    arms: Sequence[Arm], names: Sequence[str]
+) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     """Which arms are meant by names such as `model@strategy` or `model`."""
     for name in names:
         if not any(name in (arm.model, str(arm)) for arm in arms):
