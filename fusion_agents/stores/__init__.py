@@ -1,0 +1,8 @@
+"""Where things are kept: the routing log in SQLite."""
+
+from fusion_agents.stores.log_filter import LogFilter
+from fusion_agents.stores.log_stats import GroupStats, LogStats
+from fusion_agents.stores.log_writing import Refusal
+from fusion_agents.stores.routing_log import RoutingLog
+
+__all__ = ["GroupStats", "LogFilter", "LogStats", "Refusal", "RoutingLog"]

@@ -1,0 +1,158 @@
+"""Reading the log's tables, a little at a time.
+
+A scan first asks which rows are meant and then fetches them in pages. So the database may use
+any index, no transaction stays open while the caller thinks about an entry (SQLite could not
+shorten its write-ahead file meanwhile), and what is appended during a scan does not lengthen it.
+"""
+
+import sqlite3
+from array import array
+from collections.abc import Iterator, Sequence
+
+from pydantic import ValidationError
+
+from fusion_agents.errors import StoreError
+from fusion_agents.outcomes import Outcomes, OutcomesBuilder
+from fusion_agents.stores.log_filter import LogFilter
+from fusion_agents.stores.log_rows import (
+    ENTRY_COLUMNS,
+    JUDGEMENT_COLUMNS,
+    QUERY_COLUMNS,
+    Row,
+    Value,
+    entry_from,
+    judgement_from,
+    query_from,
+)
+from fusion_agents.types import Arm, Judgement, LogEntry, Query
+
+_PAGE = 256
+
+_ENTRY = ", ".join(f"e.{name}" for name in ENTRY_COLUMNS)
+_QUERY = ", ".join(f"q.{name}" for name in QUERY_COLUMNS)
+_JUDGEMENT = ", ".join(f"j.{name}" for name in JUDGEMENT_COLUMNS[2:])
+
+
+def count_entries(connection: sqlite3.Connection, where: LogFilter) -> int:
+    """Number of entries."""
+    sql, values = where.condition()
+    row = connection.execute(f"SELECT count(*) FROM entries e WHERE {sql}", values).fetchone()
+    return int(row[0])
+
+
+def read_entries(connection: sqlite3.Connection, where: LogFilter) -> Iterator[LogEntry]:
+    """Yield entries in the order in which they were stored."""
+    sql, values = where.condition()
+    width = len(ENTRY_COLUMNS)
+    last: tuple[int, Query] | None = None
+    for row in _pages(
+        connection,
+        f"SELECT e.id FROM entries e WHERE {sql} ORDER BY e.id",
+        values,
+        f"SELECT {_ENTRY}, {_QUERY} FROM entries e JOIN queries q ON q.id = e.query WHERE e.id",
+    ):
+        try:
+            if last is None or last[0] != row[1]:
+                last = row[1], query_from(row[width:])
+            entry = entry_from(row[:width], last[1])
+        except ValueError as error:
+            raise _damaged("entry", row[0], error) from error
+        yield entry
+
+
+def read_judgements(
+    connection: sqlite3.Connection, where: LogFilter, judge: str | None
+) -> Iterator[Judgement]:
+    """Yield judgements in the order in which they were stored."""
+    sql, values = where.condition()
+    source = "judgements j JOIN entries e ON e.id = j.entry"
+    if judge is not None:
+        sql, values = f"{sql} AND j.judge = ?", [*values, judge]
+    for row in _pages(
+        connection,
+        f"SELECT j.id FROM {source} WHERE {sql} ORDER BY j.id",
+        values,
+        f"SELECT e.key, {_JUDGEMENT} FROM {source} WHERE j.id",
+    ):
+        try:
+            judgement = judgement_from(row)
+        except ValueError as error:
+            raise _damaged("judgement of entry", row[0], error) from error
+        yield judgement
+
+
+def read_queries(connection: sqlite3.Connection, where: LogFilter) -> Iterator[Query]:
+    """Yield queries that have an entry, in the order in which they were first stored."""
+    sql, values = where.condition()
+    for row in _pages(
+        connection,
+        f"SELECT DISTINCT e.query FROM entries e WHERE {sql} ORDER BY 1",
+        values,
+        f"SELECT {_QUERY} FROM queries q WHERE q.id",
+    ):
+        yield _query(row)
+
+
+def read_outcomes(connection: sqlite3.Connection, where: LogFilter, judge: str | None) -> Outcomes:
+    """Collect numbers only: no response is read, and each query once."""
+    sql, values = where.condition()
+    of_judge = "" if judge is None else "AND judge = ?"
+    rows = connection.execute(
+        f"""
+        SELECT query, model, strategy, performance, cost, latency, propensity, error NOTNULL,
+            (
+                SELECT score FROM judgements
+                WHERE entry = e.id AND score NOTNULL {of_judge} ORDER BY id DESC LIMIT 1
+            )
+        FROM entries e WHERE {sql} ORDER BY e.id
+        """,
+        [*([] if judge is None else [judge]), *values],
+    )
+    builder = OutcomesBuilder()
+    arms: dict[tuple[str, str], Arm] = {}
+    queries: dict[int, Query] = {}
+    for number, model, strategy, performance, cost, latency, propensity, failed, score in rows:
+        if (query := queries.get(number)) is None:
+            query = queries[number] = _query_at(connection, number)
+        if (arm := arms.get((model, strategy))) is None:
+            arm = arms[model, strategy] = Arm(model=model, strategy=strategy)
+        builder.add(
+            query,
+            arm,
+            performance=performance,
+            judge=score,
+            cost=cost,
+            latency=latency,
+            propensity=propensity,
+            failed=bool(failed),
+        )
+    return builder.build()
+
+
+def _pages(
+    connection: sqlite3.Connection, which: str, values: Sequence[Value], rows: str
+) -> Iterator[Row]:
+    """Run `which` for the row numbers that are meant, then `rows` for a page of them at a time."""
+    numbers = array("q", (number for (number,) in connection.execute(which, values)))
+    for start in range(0, len(numbers), _PAGE):
+        page = numbers[start : start + _PAGE].tolist()
+        marks = ", ".join("?" * len(page))
+        order = rows.rpartition(" ")[2]
+        yield from connection.execute(f"{rows} IN ({marks}) ORDER BY {order}", page).fetchall()
+
+
+def _query_at(connection: sqlite3.Connection, number: int) -> Query:
+    sql = f"SELECT {_QUERY} FROM queries q WHERE q.id = ?"
+    return _query(connection.execute(sql, (number,)).fetchone())
+
+
+def _query(row: Row) -> Query:
+    try:
+        return query_from(row)
+    except ValueError as error:
+        raise _damaged("query", row[0], error) from error
+
+
+def _damaged(what: str, key: str, error: ValueError) -> StoreError:
+    reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+    return StoreError(f"{what} {key!r} is damaged: {reason}; restore a backup")

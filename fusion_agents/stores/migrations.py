@@ -1,0 +1,149 @@
+"""How the tables of the routing log came to be, one step after the other.
+
+A step that was released is never changed; a new one is added at the end. A file's schema version
+is the number of steps that it has seen. SQL here stays within what SQLite 3.24 understands.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from fusion_agents.errors import SchemaTooNewError, StoreError
+
+APPLICATION_ID = 0x464C4F47
+"""Marks a SQLite file as a routing log (the bytes `FLOG`)."""
+
+
+class Migration(NamedTuple):
+    """One step: its name and the statements that take it, all in one transaction."""
+
+    name: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        "create the log",
+        (
+            """
+            CREATE TABLE queries (
+                id INTEGER PRIMARY KEY,
+                query_id TEXT NOT NULL UNIQUE,
+                text TEXT NOT NULL,
+                task TEXT,
+                ground_truth TEXT, -- JSON: a string or a list of strings
+                metric TEXT,
+                split TEXT
+            )
+            """,
+            # The response comes last: what does not ask for it does not read its pages.
+            """
+            CREATE TABLE entries (
+                id INTEGER PRIMARY KEY,
+                key TEXT NOT NULL UNIQUE,
+                query INTEGER NOT NULL REFERENCES queries (id),
+                model TEXT NOT NULL,
+                strategy TEXT NOT NULL,
+                performance REAL,
+                cost REAL, -- dollars
+                latency REAL, -- seconds
+                propensity REAL NOT NULL,
+                error TEXT,
+                time INTEGER, -- microseconds since 1970, UTC
+                source TEXT NOT NULL,
+                tenant TEXT NOT NULL,
+                sample INTEGER NOT NULL,
+                model_version TEXT,
+                input_tokens INTEGER,
+                output_tokens INTEGER,
+                cached_tokens INTEGER,
+                reasoning_tokens INTEGER,
+                input_price REAL, -- dollars per million tokens
+                output_price REAL, -- dollars per million tokens
+                finish_reason TEXT,
+                template_ids TEXT, -- JSON: a list of strings
+                response TEXT
+            )
+            """,
+            """
+            CREATE TABLE judgements (
+                id INTEGER PRIMARY KEY,
+                key TEXT NOT NULL UNIQUE,
+                entry INTEGER NOT NULL REFERENCES entries (id),
+                judge TEXT NOT NULL,
+                judge_version TEXT NOT NULL,
+                score REAL,
+                time INTEGER, -- microseconds since 1970, UTC
+                reason TEXT
+            )
+            """,
+            "CREATE INDEX entries_by_query ON entries (query)",
+            "CREATE INDEX entries_by_arm ON entries (model, strategy)",
+            "CREATE INDEX entries_by_time ON entries (time)",
+            "CREATE INDEX judgements_by_entry ON judgements (entry)",
+        ),
+    ),
+)
+
+_HISTORY = """
+CREATE TABLE IF NOT EXISTS migrations (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied TEXT NOT NULL
+)
+"""
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Number of steps that the file has seen; 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(version: int, steps: Sequence[Migration], *, read_only: bool, what: str) -> None:
+    """Refuse what these steps cannot lead to.
+
+    Raises:
+        SchemaTooNewError: If the file has seen steps that are not known here.
+        StoreError: If steps are missing and the file may only be read.
+    """
+    if version > len(steps):
+        raise SchemaTooNewError(
+            f"{what} has schema version {version}, and this version of fusion-agents knows up to "
+            f"{len(steps)}: upgrade fusion-agents; the file was not touched"
+        )
+    if read_only and version < len(steps):
+        raise StoreError(
+            f"{what} has schema version {version}, and {len(steps)} is needed: "
+            "open it once for writing to bring it up to date"
+        )
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[Migration], *, what: str) -> None:
+    """Take the steps that the file has not seen, each in a transaction of its own.
+
+    Several processes may do this at once: whoever waits for the other's transaction finds the
+    step taken. The connection must be in autocommit mode.
+    """
+    check_version(schema_version(connection), steps, read_only=False, what=what)
+    for version in range(schema_version(connection) + 1, len(steps) + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if schema_version(connection) < version:
+                _take(connection, version, steps[version - 1])
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def _take(connection: sqlite3.Connection, version: int, step: Migration) -> None:
+    connection.execute(_HISTORY)
+    for statement in step.statements:
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO migrations VALUES (?, ?, ?)",
+        (version, step.name, datetime.now(UTC).isoformat()),
+    )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")

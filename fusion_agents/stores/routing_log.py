@@ -1,0 +1,178 @@
+"""The log: what every arm answered, how well and at what price, and what judges said."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fusion_agents.outcomes import Outcomes
+from fusion_agents.stores.log_filter import LogFilter
+from fusion_agents.stores.log_reading import (
+    count_entries,
+    read_entries,
+    read_judgements,
+    read_outcomes,
+    read_queries,
+)
+from fusion_agents.stores.log_stats import LogStats, read_stats
+from fusion_agents.stores.log_writing import (
+    Refusal,
+    append_batches,
+    insert_entries,
+    insert_judgements,
+)
+from fusion_agents.stores.migrations import MIGRATIONS
+from fusion_agents.stores.sqlite_file import SQLiteFile
+from fusion_agents.types import Judgement, LogEntry, Query
+
+
+class RoutingLog:
+    """Keeps log entries and judgements in one SQLite file.
+
+    What `append` has returned for is on the disk: neither a killed process nor a power cut loses
+    it, and writing it again stores nothing twice. Any number of threads and processes may use
+    one file at once; nobody who reads waits for a writer. Do not carry an open log through a
+    fork. The file and its companions (`-wal`, `-shm`) have mode 600.
+
+    One query id stands for one text. Of a query's other fields the log keeps what it learns
+    first, and fills in later what it did not know.
+
+    Args:
+        path: Made if it is missing, migrated if it is older; its folder must exist.
+        read_only: Write nothing; the file must exist.
+
+    Raises:
+        StoreError: If the file cannot be opened or is no routing log; nothing is changed.
+        SchemaTooNewError: If a newer version made the file; nothing is changed.
+
+    >>> import tempfile
+    >>> from fusion_agents.types import Arm
+    >>> with tempfile.TemporaryDirectory() as folder, RoutingLog(f"{folder}/log.db") as log:
+    ...     entry = LogEntry(query=Query(text="2 + 2?"), arm=Arm(model="small"), performance=1)
+    ...     log.append([entry]), log.append([entry]), log.count()
+    (1, 0, 1)
+    """
+
+    def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
+        self._file = SQLiteFile(path, MIGRATIONS, read_only=read_only)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._file.path
+
+    def append(
+        self,
+        entries: Iterable[LogEntry],
+        *,
+        on_refused: Callable[[Refusal], None] | None = None,
+    ) -> int:
+        """Store entries, in batches as they come, and count those that were new.
+
+        An entry whose key is in the log is left alone. An entry that cannot be stored (its query
+        id stands for another text, a text is not valid Unicode, a number has more than 64 bits)
+        does not keep the others from being stored. If `entries` itself raises, what it gave
+        before is stored.
+
+        Args:
+            entries: Empty input stores nothing.
+            on_refused: Called with each entry that was refused, instead of an error at the end.
+
+        Raises:
+            DataError: If entries were refused; it names the first. The others are stored.
+            StoreError: If the file cannot be written; batches before that are stored.
+        """
+        return append_batches(self._file, entries, insert_entries, on_refused)
+
+    def append_judgements(
+        self,
+        judgements: Iterable[Judgement],
+        *,
+        on_refused: Callable[[Refusal], None] | None = None,
+    ) -> int:
+        """Store judgements beside earlier ones, and count those that were new.
+
+        Otherwise like `append`.
+
+        Raises:
+            StoreError: If the log lacks an entry that was judged; it names the first. The others
+                are stored.
+            DataError: If a judgement holds what cannot be stored.
+        """
+        return append_batches(self._file, judgements, insert_judgements, on_refused)
+
+    def scan(self, where: LogFilter | None = None) -> Iterator[LogEntry]:
+        """Yield entries in the order in which they were stored.
+
+        Gives what was in the log when the first entry was asked for; appending meanwhile is fine.
+        Holds a few hundred entries, and eight bytes for each one that is to come.
+        """
+        with self._file.reading() as connection:
+            yield from read_entries(connection, where or LogFilter())
+
+    def judgements(
+        self, where: LogFilter | None = None, judge: str | None = None
+    ) -> Iterator[Judgement]:
+        """Yield judgements in the order in which they were stored.
+
+        Args:
+            where: Which entries' judgements; without it, all.
+            judge: Only this judge's, in all its versions.
+        """
+        with self._file.reading() as connection:
+            yield from read_judgements(connection, where or LogFilter(), judge)
+
+    def queries(self, where: LogFilter | None = None) -> Iterator[Query]:
+        """Yield each query that has an entry, in the order in which they were first stored."""
+        with self._file.reading() as connection:
+            yield from read_queries(connection, where or LogFilter())
+
+    def count(self, where: LogFilter | None = None) -> int:
+        """Count entries."""
+        with self._file.reading() as connection:
+            return count_entries(connection, where or LogFilter())
+
+    def stats(self) -> LogStats:
+        """Sum up what is in the log."""
+        with self._file.reading() as connection:
+            return read_stats(connection)
+
+    def outcomes(self, where: LogFilter | None = None, *, judge: str | None = None) -> Outcomes:
+        """Read the log as arrays, without its responses.
+
+        An entry's judge score is that of its newest judgement (the one that was stored last) that
+        has a score. An empty log gives empty arrays.
+
+        Args:
+            where: Which entries; without it, all.
+            judge: Only this judge's scores count, in all its versions.
+        """
+        with self._file.reading() as connection:
+            return read_outcomes(connection, where or LogFilter(), judge)
+
+    def backup(self, path: str | Path) -> None:
+        """Copy the log as it is now to a new file of mode 600, while others go on writing.
+
+        Raises:
+            StoreError: If something is already there, or it cannot be written.
+        """
+        self._file.backup(path)
+
+    def close(self) -> None:
+        """Close the log; a second call does nothing."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        read_only = ", read_only=True" if self._file.read_only else ""
+        return f"{type(self).__name__}({str(self.path)!r}{read_only})"
