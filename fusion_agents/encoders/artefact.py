@@ -21,6 +21,7 @@ def encoder_to_json(encoder: Encoder, arrays: Arrays) -> dict[str, JsonValue]:
     An encoder that cannot be rebuilt from a file (LangChain embeddings) leaves the vector of a
     fixed text instead, by which it is recognised.
     """
+    encoder = encoder.portable
     described: dict[str, JsonValue] = {"name": encoder.name, "identity": encoder.identity}
     if isinstance(encoder, NoEncoder):
         return described
@@ -40,9 +41,10 @@ def encoder_from_json(data: dict[str, Any], arrays: Arrays, given: Encoder | Non
     name, identity = data["name"], data["identity"]
     if name == NoEncoder.name:
         return NoEncoder()
-    if given is not None and given.name != name:
+    core = None if given is None else given.portable
+    if core is not None and core.name != name:
         raise ArtefactError(
-            f"the router was fitted with the encoder {identity!r}, not {given.name!r}"
+            f"the router was fitted with the encoder {identity!r}, not {core.name!r}"
         )
     if "probe" in data:
         return _recognised(given, identity, arrays)
@@ -50,19 +52,22 @@ def encoder_from_json(data: dict[str, Any], arrays: Arrays, given: Encoder | Non
     if cls is None:
         raise ArtefactError(f"the router needs the encoder {name!r}, which is not installed")
     encoder = cls(**data["options"])
-    if data["state"] is not None:
-        encoder.state_ = unpack(
-            get_type_hints(cls)["state_"], data["state"], arrays, "encoder.state"
-        )  # type: ignore[attr-defined]
-    if (
-        given is not None
-        and getattr(given, "state_", None) is not None
-        and given.identity != identity
-    ):
-        raise ArtefactError(
-            f"the router was fitted with the encoder {identity!r}, not {given.identity!r}"
-        )
+    if data["state"] is None:
+        _check_same(encoder, identity)
+        return given or encoder
+    encoder.state_ = unpack(  # type: ignore[attr-defined]
+        get_type_hints(cls)["state_"], data["state"], arrays, "encoder.state"
+    )
+    if getattr(core, "state_", None) is not None:
+        _check_same(core, identity)
     return encoder
+
+
+def _check_same(encoder: Encoder | None, identity: str) -> None:
+    if encoder is not None and encoder.identity != identity:
+        raise ArtefactError(
+            f"the router was fitted with the encoder {identity!r}, not {encoder.identity!r}"
+        )
 
 
 def _recognised(given: Encoder | None, identity: str, arrays: Arrays) -> Encoder:
@@ -71,7 +76,7 @@ def _recognised(given: Encoder | None, identity: str, arrays: Arrays) -> Encoder
             f"the router was fitted with {identity!r}, which cannot be saved: "
             "give the same embeddings as encoder="
         )
-    saved, now = arrays["encoder.probe"], given.encode([_PROBE])[0]
+    saved, now = arrays["encoder.probe"], given.portable.encode([_PROBE])[0]
     if saved.shape != now.shape or float(np.dot(saved, now)) < _SAME:
         raise ArtefactError(
             f"the router was fitted with {identity!r}; the embeddings given ({given.identity!r}) "

@@ -40,6 +40,11 @@ class Encoder(ABC):
     def identity(self) -> str:
         """Names the encoder and everything that its vectors depend on."""
 
+    @property
+    def portable(self) -> "Encoder":
+        """What a saved router keeps of it: itself, or what it is wrapped around."""
+        return self
+
 
 class NoEncoder(Encoder):
     """For routers that do not look at the query: vectors of length zero."""

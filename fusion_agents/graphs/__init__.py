@@ -1,0 +1,1 @@
+"""LangGraph state machines, made of nodes that are written elsewhere."""

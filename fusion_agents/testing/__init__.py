@@ -1,0 +1,1 @@
+"""What users and our own tests share: contracts that every router, encoder and format must pass."""
