@@ -1,0 +1,76 @@
+"""The report as a table for the terminal."""
+
+from rich.table import Table
+
+from fusion_agents.evaluation.report import Difference, Evaluation, Row
+
+
+def table(evaluation: Evaluation) -> Table:
+    """Lay out one line a router, with the verdict below.
+
+    Performance, judge score and differences are in points (hundredths), cost is in dollars per
+    1,000 queries; a dash means not known.
+    """
+    with_cost = any(row.cost is not None for row in evaluation.rows)
+    with_judge = any(row.judge is not None for row in evaluation.rows)
+    with_utility = any(row.utility != row.performance for row in evaluation.rows)
+    laid_out = Table(
+        title=f"{evaluation.n_test} held-out queries, objective {evaluation.objective}",
+        caption="\n".join([evaluation.verdict.text, *(f"({n})" for n in evaluation.notes)]),
+        caption_justify="left",
+    )
+    laid_out.add_column("router", overflow="fold")
+    for name, shown in _columns(with_cost, with_judge, with_utility):
+        if shown:
+            laid_out.add_column(name, justify="right", no_wrap=True)
+    for row in evaluation.rows:
+        cells = _cells(row, with_cost, with_judge, with_utility)
+        laid_out.add_row(row.router, *cells, style="dim" if row.router == "oracle" else None)
+    return laid_out
+
+
+def _columns(with_cost: bool, with_judge: bool, with_utility: bool) -> list[tuple[str, bool]]:
+    return [
+        ("performance", True),
+        ("judge", with_judge),
+        ("$/1k", with_cost),
+        ("utility", with_utility),
+        ("vs best [95 %]", True),
+        ("oracle gap", True),
+        ("fit s", True),
+        ("route ms", True),
+    ]
+
+
+def _cells(row: Row, with_cost: bool, with_judge: bool, with_utility: bool) -> list[str]:
+    cells = [
+        (points(row.performance), True),
+        (points(row.judge), with_judge),
+        (number(None if row.cost is None else row.cost * 1000, 3), with_cost),
+        (points(row.utility), with_utility),
+        (with_interval(row.vs_best), True),
+        ("-" if row.oracle_gap is None else f"{row.oracle_gap:.0%}", True),
+        (number(row.fit_seconds, 1), True),
+        (number(row.route_ms, 2), True),
+    ]
+    return [text for text, shown in cells if shown]
+
+
+def points(value: float | None, *, signed: bool = False) -> str:
+    """A fraction in points; `-` if it is not known."""
+    if value is None:
+        return "-"
+    return f"{value * 100:+.2f}" if signed else f"{value * 100:.2f}"
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number; `-` if it is not known."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def with_interval(difference: Difference) -> str:
+    """A difference in points with its interval."""
+    if difference.delta is None:
+        return "-"
+    low, high = points(difference.low, signed=True), points(difference.high, signed=True)
+    return f"{points(difference.delta, signed=True)} [{low}, {high}]"
