@@ -63,7 +63,7 @@ class SQLiteFile:
     def __init__(
         self, path: str | Path, migrations: Sequence[Migration], *, read_only: bool = False
     ) -> None:
-        self.path = Path(path).absolute()
+        self.path = Path(path).resolve()
         self.read_only = read_only
         self._migrations = migrations
         self._lock = threading.Lock()
@@ -162,6 +162,8 @@ class SQLiteFile:
             raise StoreError(f"{self.what} is a folder: name a file in it")
         if not self.path.parent.is_dir():
             raise StoreError(f"{self.what} cannot be opened: create the folder first")
+        if not self.read_only:
+            _check_writable(self.what, self.path.parent, self.path)
         if not self.path.exists():
             if self.read_only:
                 raise StoreError(f"{self.what} does not exist")
@@ -243,6 +245,13 @@ class _Identity(NamedTuple):
 def _code(error: sqlite3.Error) -> int:
     """The primary result code; 0 where the error does not come from SQLite itself."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _check_writable(what: str, *paths: Path) -> None:
+    for path in paths:
+        effective = os.access in os.supports_effective_ids
+        if path.exists() and not os.access(path, os.W_OK, effective_ids=effective):
+            raise StoreError(f"{what}: {str(path)!r} may not be written: check its permissions")
 
 
 def _create(path: Path) -> None:
