@@ -141,26 +141,23 @@ class LogEntry(Noun):
 
     @model_validator(mode="before")
     @classmethod
-    def _derive_key(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("key") is None:
-            return {**data, "key": _entry_key(data)}
+    def _drop_missing_key(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("key", "") is None:
+            return {name: value for name, value in data.items() if name != "key"}
         return data
+
+    @model_validator(mode="after")
+    def _derive_key(self) -> Self:
+        if not self.key:
+            content = self.model_dump(mode="json", exclude={"key", "time"})
+            object.__setattr__(self, "key", content_key(content))
+        return self
 
     @model_validator(mode="after")
     def _errors_have_no_performance(self) -> Self:
         if self.error is not None and self.performance is not None:
             raise ValueError("an entry with an error cannot have a performance")
         return self
-
-
-def _entry_key(data: dict[str, Any]) -> str:
-    """Derive an entry's key from its content, whatever mixture of dicts and nouns it is made of."""
-    plain = {
-        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-        for name, value in data.items()
-        if name not in {"key", "time"}
-    }
-    return content_key(json.loads(json.dumps(plain, default=str)))
 
 
 class Judgement(Noun):
