@@ -44,12 +44,17 @@ class Fields:
     def text(self, name: str) -> str | None:
         """Text as it is; an empty one stays empty."""
         value = self._values.get(name)
-        return None if value is None else _checked_text(name, value)
+        if value is None or (type(value) is str and value.isascii()):
+            return value
+        return _checked_text(name, value)
 
     def word(self, name: str) -> str | None:
         """Text that names something; blank is none."""
-        value = self.text(name)
-        return value if value and not value.isspace() else None
+        value = self._values.get(name)
+        if value is None or value == "":
+            return None
+        text = _checked_text(name, value)
+        return None if text.isspace() else text
 
     def required(self, name: str) -> str:
         """Text that must be there and not blank."""
@@ -141,10 +146,12 @@ def _checked_text(name: str, value: object) -> str:
 
 def _parsed(name: str, text: str) -> float:
     try:
-        value = float(text) if "_" not in text else math.nan
+        value = float(text)
     except ValueError:
-        raise BadValue(f"{name} is {_shown(text)}, not a number") from None
-    return _finite(name, value)
+        value = None
+    if value is None or "_" in text:
+        raise BadValue(f"{name} is {_shown(text)}, not a number")
+    return value if value - value == 0 else _finite(name, value)
 
 
 def _finite(name: str, value: float) -> float:

@@ -1,6 +1,7 @@
 """Making records, with the queries and arms that repeat from row to row made once."""
 
 import ast
+import hashlib
 import json
 import warnings
 from dataclasses import dataclass, field
@@ -112,12 +113,10 @@ class RecordMaker:
         elif response is None and performance is None and judged is None:
             raise BadValue("neither a response nor a score")
         source, tenant = self.origin
-        truth = query.ground_truth
-        when = details.get("time")
-        key = content_key(
-            query.id, list(truth) if isinstance(truth, tuple) else truth, arm.model, arm.strategy,
-            response, performance, error, *tokens, details.get("cost"), details.get("latency"),
-            details.get("sample", 0), when.isoformat() if when else None, source, tenant,
+        key = _key(
+            query.id, query.ground_truth, arm.model, arm.strategy, performance, error, tokens,
+            sorted(item for item in details.items() if item[1] is not None), source, tenant,
+            response=response,
         )
         entry = LogEntry(
             key=key, query=query, arm=arm, response=response, performance=performance, error=error,
@@ -125,6 +124,12 @@ class RecordMaker:
             source=source, tenant=tenant, **details,
         )
         return Record(entry, judgement_on(key, judge, judged))
+
+
+def _key(*parts: object, response: str | None) -> str:
+    """Name an attempt by its content; several times as fast as `content_key`."""
+    text = f"{parts!r} {'' if response is None else 'answered'} {response}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def judgement_on(key: str, judge: str, score: float | None) -> tuple[Judgement, ...]:

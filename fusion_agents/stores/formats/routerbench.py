@@ -1,6 +1,7 @@
 """RouterBench (`withmartian/routerbench`): a wide table with three columns per model.
 
-Its long form, one row per query and model, is read too. It is published as pickles, which are never loaded; see `docs/log.md` for how to convert one.
+Its long form, one row per query and model, is read too. It is published as pickles, which are never
+loaded; see `docs/log.md` for how to convert one.
 """
 
 from collections.abc import Iterator
