@@ -1,0 +1,89 @@
+"""The verbs put together, and the one place where errors become a line and an exit code."""
+
+import os
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fusion_agents import __version__
+from fusion_agents.cli.console import errors
+from fusion_agents.cli.demo import demo
+from fusion_agents.cli.evaluate import evaluate
+from fusion_agents.cli.fit import fit
+from fusion_agents.cli.import_files import import_files
+from fusion_agents.cli.log import log
+from fusion_agents.cli.route import route
+from fusion_agents.cli.routers import routers
+from fusion_agents.errors import FusionError
+
+WRONG, INTERRUPTED = 2, 130
+"""Exit codes: something that was asked for cannot be done; the user pressed Ctrl-C."""
+
+
+class Border(TyperGroup):
+    """Turns errors into one line on standard error; `--debug` shows where they came from."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run a verb."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            errors().print("interrupted", style="yellow")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except (FusionError, OSError) as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            errors().print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(WRONG) from error
+
+
+app = typer.Typer(
+    cls=Border,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("import")(import_files)
+app.add_typer(log, name="log")
+app.command()(evaluate)
+app.command()(fit)
+app.command()(route)
+app.command()(routers)
+app.command()(demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fusion-agents {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", envvar="FUSION_AGENTS_DEBUG", help="Show where an error came from."
+        ),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Learn from multi-LLM logs which model, prompted how, should answer a query.
+
+    Start with `fusion-agents demo`, which needs no network, no key and no data.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    app(prog_name="fusion-agents")

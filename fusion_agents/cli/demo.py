@@ -1,0 +1,158 @@
+"""`fusion-agents demo`: the whole way from a log to routed queries, offline."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fusion_agents.cli.console import progress, recorder, say
+from fusion_agents.cli.evidence import many_routes
+from fusion_agents.cli.options import ExcludedArms, Seed, names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from fusion_agents.evaluation import Evaluation
+    from fusion_agents.outcomes import Outcomes
+    from fusion_agents.routers.base import Router
+
+ROUTERS = ("best", "task-best", "cheapest", "random", "knn", "auto")
+N_QUESTIONS, N_ROUTED = 1_500, 12
+
+_SIMULATED = (
+    "The models are SIMULATED and so are the figures: they show what the package does, not how "
+    "well it does on yours. For that: fusion-agents demo --log YOUR_LOG"
+)
+
+
+def demo(
+    log: Annotated[
+        Path | None, typer.Option("--log", help="A real log to use in place of simulated models.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for what is made; a new temporary one by default.")
+    ] = None,
+    exclude_arms: ExcludedArms = "",
+    seed: Seed = 0,
+    svg: Annotated[
+        Path | None, typer.Option(help="Save what is shown as a picture.", show_default=False)
+    ] = None,
+) -> None:
+    """Learn from a log, say what routing earns, and route new queries.
+
+    Without a log, simulated models answer generated questions: no network,
+    no key, no money.
+
+    Examples:
+      fusion-agents demo
+      fusion-agents demo --log answers.jsonl.gz --out trial
+    """
+    folder = out or Path(tempfile.mkdtemp(prefix="fusion-agents-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    console = recorder()
+    if log is None:
+        console.print(_SIMULATED, style="yellow")
+        outcomes, new = _simulated(folder, seed)
+    else:
+        outcomes, new = _real(log, seed)
+    outcomes = outcomes.without_arms(names(exclude_arms))
+    _show_evaluation(console, outcomes, folder, seed)
+    router = _fit(outcomes, folder, seed)
+    console.print(many_routes(new, router.route(new)))
+    _say_what_next(folder)
+    if svg is not None:
+        console.save_svg(str(svg), title="fusion-agents demo")
+
+
+def _simulated(folder: Path, seed: int) -> "tuple[Outcomes, Sequence[str]]":
+    """Write a simulated log, import it, and think of questions that are not in it."""
+    from fusion_agents.simulation import generate_questions, simulate_log
+    from fusion_agents.stores.formats.base import Record
+    from fusion_agents.stores.formats.jsonl import JSONLinesWriter
+    from fusion_agents.stores.importing import import_files
+    from fusion_agents.stores.routing_log import RoutingLog
+
+    file = folder / "simulated-log.jsonl"
+    with progress() as step, RoutingLog(folder / "routing.db") as log:
+        step("simulating models", 0, None)
+        JSONLinesWriter().write(map(Record, simulate_log(N_QUESTIONS, seed)), file)
+        import_files(file, log, on_progress=lambda s: step("importing answers", s.rows, None))
+        outcomes = log.outcomes()
+    known = {query.text for query in outcomes.queries}
+    more = [question.text for question in generate_questions(N_QUESTIONS, seed + 1)]
+    return outcomes, [text for text in more if text not in known][:N_ROUTED]
+
+
+def _real(path: Path, seed: int) -> "tuple[Outcomes, Sequence[str]]":
+    """Read a log, and keep back a few queries to route in the end."""
+    import numpy as np
+
+    from fusion_agents.cli.reading import read_outcomes
+
+    with progress() as step:
+        step(f"reading {path}", 0, None)
+        outcomes = read_outcomes(path)
+    order = np.random.default_rng(seed).permutation(outcomes.n_queries)
+    n_new = min(N_ROUTED, outcomes.n_queries // 10)
+    new = [outcomes.queries[i].text for i in order[:n_new]]
+    return outcomes.take(np.sort(order[n_new:])), new
+
+
+def _show_evaluation(console: "Console", outcomes: "Outcomes", folder: Path, seed: int) -> None:
+    from fusion_agents.evaluation import evaluate
+    from fusion_agents.evaluation.html import write_html
+    from fusion_agents.evaluation.terminal import table
+
+    with progress() as step:
+        evaluation = evaluate(outcomes, ROUTERS, seed=seed, on_progress=step)
+    (folder / "evaluation.json").write_text(evaluation.model_dump_json(indent=1), "utf-8")
+    write_html(evaluation, folder / "report.html")
+    console.print(table(evaluation))
+    for sentence in _in_words(evaluation):
+        console.print(sentence)
+    console.print()
+
+
+def _in_words(evaluation: "Evaluation") -> list[str]:
+    """What routing costs beside the best single arm, and what a weight on cost would save."""
+    auto, best = evaluation.row("auto"), evaluation.row("best")
+    arm = next(iter(best.arms), "the best single arm")
+    sentences = []
+    if auto.cost is not None and best.cost:
+        share = auto.cost / best.cost
+        sentences.append(
+            f"auto spends ${auto.cost * 1000:.3f} per 1,000 queries, always {arm} "
+            f"${best.cost * 1000:.3f}: {share:.0%} of it."
+        )
+    for saving in evaluation.savings:
+        if saving.router == "auto" and saving.cost is not None and saving.saved.delta is not None:
+            given_up = (
+                f"giving up {saving.tolerance * 100:.0f} points"
+                if saving.tolerance
+                else f"no worse than {arm}"
+            )
+            sentences.append(
+                f"With the weight on cost chosen for {given_up} ({saving.chosen_on}), it spends "
+                f"${saving.cost * 1000:.3f}, {saving.saved.delta:.0%} less."
+            )
+    return sentences
+
+
+def _fit(outcomes: "Outcomes", folder: Path, seed: int) -> "Router":
+    from fusion_agents.routers import make_router
+    from fusion_agents.routers.artefact import load_router, save_router
+
+    with progress() as step:
+        step("fitting auto on the whole log", 0, None)
+        save_router(make_router("auto", seed=seed).fit(outcomes), folder / "router")
+    return load_router(folder / "router")
+
+
+def _say_what_next(folder: Path) -> None:
+    say(f"made in {folder}:")
+    for file in sorted(folder.iterdir()):
+        say(f"  {file.name}")
+    say(f'next: fusion-agents route --router {folder / "router"} "How many weeks are 98 days?"')

@@ -1,0 +1,64 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LogFile = Annotated[
+    Path,
+    typer.Option(
+        "--log", help="The log: a database, or a log file of any known format.", show_default=True
+    ),
+]
+LogDatabase = Annotated[Path, typer.Option("--log", help="The log's database.")]
+RouterFolder = Annotated[
+    Path, typer.Option("--router", help="The folder that `fit` saved a router in.")
+]
+ObjectiveText = Annotated[
+    str,
+    typer.Option(
+        "--objective",
+        help="performance-first, balance, cost-first, judge, or weights and caps such as "
+        "'performance=1,cost=0.3,max_cost=0.01'.",
+    ),
+]
+EncoderName = Annotated[
+    str,
+    typer.Option("--encoder", help="Turns text into vectors: lexical, or minilm (a download)."),
+]
+ExcludedArms = Annotated[
+    str,
+    typer.Option("--exclude-arms", help="Arms to leave out: model@strategy or model, by commas."),
+]
+ExcludedTasks = Annotated[
+    str, typer.Option("--exclude-tasks", help="Tasks to leave out, separated by commas.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="For everything that is drawn at random.")]
+
+DEFAULT_LOG = Path("routing.db")
+DEFAULT_OBJECTIVE = "performance-first"
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read names that are separated by commas.
+
+    >>> names("a, b,,c")
+    ('a', 'b', 'c')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def specs(text: str) -> tuple[str, ...]:
+    """Read router specs that are separated by commas, as are their options.
+
+    >>> specs("knn:k=20,prior=3,ridge")
+    ('knn:k=20,prior=3', 'ridge')
+    """
+    found: list[str] = []
+    for name in names(text):
+        if found and "=" in name and ":" not in name:
+            found[-1] += f",{name}"
+        else:
+            found.append(name)
+    return tuple(found)
