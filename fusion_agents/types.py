@@ -9,7 +9,16 @@ import json
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 Score = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -55,12 +64,16 @@ class Query(Noun):
     split: str | None = None
     """The split that its source put it in (`train`, `test`), where there is one."""
 
-    @model_validator(mode="before")
+    @field_validator("id", mode="wrap")
     @classmethod
-    def _derive_id(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("id") is None and isinstance(data.get("text"), str):
-            return {**data, "id": content_key(data.get("task"), data["text"])}
-        return data
+    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        return "" if value is None else check(value)
+
+    @model_validator(mode="after")
+    def _derive_id(self) -> Self:
+        if not self.id:
+            object.__setattr__(self, "id", content_key(self.task, self.text))
+        return self
 
 
 class Arm(Noun):
@@ -139,12 +152,10 @@ class LogEntry(Noun):
     time: AwareDatetime | None = None
     """When the answer came, where that is known."""
 
-    @model_validator(mode="before")
+    @field_validator("key", mode="wrap")
     @classmethod
-    def _drop_missing_key(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("key", "") is None:
-            return {name: value for name, value in data.items() if name != "key"}
-        return data
+    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        return "" if value is None else check(value)
 
     @model_validator(mode="after")
     def _derive_key(self) -> Self:

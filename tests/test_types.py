@@ -37,6 +37,16 @@ def test_a_log_entry_survives_json(entry: LogEntry) -> None:
     assert LogEntry.model_validate_json(entry.model_dump_json()) == entry
 
 
+def test_a_log_entry_survives_json_in_strict_mode() -> None:
+    query = Query(text="2 + 2?", ground_truth=("4", "four"))
+    entry = LogEntry(
+        query=query, arm=ARM, template_ids=("t",), time=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    without_key = entry.model_dump_json(exclude={"key": True, "query": {"id"}})
+    assert LogEntry.model_validate_json(entry.model_dump_json(), strict=True) == entry
+    assert LogEntry.model_validate_json(without_key, strict=True) == entry
+
+
 @given(entries)
 def test_the_key_of_an_entry_follows_from_its_content_and_not_from_its_time(
     entry: LogEntry,
@@ -98,6 +108,9 @@ def test_a_query_is_named_by_its_task_and_text() -> None:
     assert Query(text="a").id != Query(text="b").id
     assert Query(text="a", task="t").id != Query(text="a").id
     assert Query(text="a", id="mine").id == "mine"
+    assert Query.model_validate({"text": "a", "id": None}).id == Query(text="a").id
+    with pytest.raises(ValidationError, match="id"):
+        Query(text="a", id="")
 
 
 def test_a_query_with_a_lone_surrogate_has_an_id() -> None:
