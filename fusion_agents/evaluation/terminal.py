@@ -1,6 +1,7 @@
 """The report as a table for the terminal."""
 
 from rich.table import Table
+from rich.text import Text
 
 from fusion_agents.evaluation.report import Difference, Evaluation, Row
 
@@ -15,8 +16,8 @@ def table(evaluation: Evaluation) -> Table:
     with_judge = any(row.judge is not None for row in evaluation.rows)
     with_utility = any(row.utility != row.performance for row in evaluation.rows)
     laid_out = Table(
-        title=f"{evaluation.n_test} held-out queries, objective {evaluation.objective}",
-        caption="\n".join([evaluation.verdict.text, *(f"({n})" for n in evaluation.notes)]),
+        title=Text(f"{evaluation.n_test} held-out queries, objective {evaluation.objective}"),
+        caption=Text("\n".join([evaluation.verdict.text, *_remarks(evaluation)])),
         caption_justify="left",
     )
     laid_out.add_column("router", overflow="fold")
@@ -25,8 +26,13 @@ def table(evaluation: Evaluation) -> Table:
             laid_out.add_column(name, justify="right", no_wrap=True)
     for row in evaluation.rows:
         cells = _cells(row, with_cost, with_judge, with_utility)
-        laid_out.add_row(row.router, *cells, style="dim" if row.router == "oracle" else None)
+        laid_out.add_row(Text(row.router), *cells, style="dim" if row.router == "oracle" else None)
     return laid_out
+
+
+def _remarks(evaluation: Evaluation) -> list[str]:
+    missing = [f"({row.router}: {row.note})" for row in evaluation.rows if row.note]
+    return [*(f"({note})" for note in evaluation.notes), *missing]
 
 
 def _columns(with_cost: bool, with_judge: bool, with_utility: bool) -> list[tuple[str, bool]]:
