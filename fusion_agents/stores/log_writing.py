@@ -23,8 +23,10 @@ from fusion_agents.types import Judgement, LogEntry, Query
 T = TypeVar("T", LogEntry, Judgement)
 Insert = Callable[[sqlite3.Connection, Sequence[T]], int]
 
-_BATCH = 500
-"""Rows per transaction: enough to share one flush of the disk, few enough to hold."""
+_BATCH_ROWS = 2000
+"""Rows per transaction: keys come in random order, so a large batch writes fewer index pages."""
+_BATCH_CHARACTERS = 8_000_000
+"""Bounds the memory of a batch of long responses."""
 
 _UNSTORABLE = (FusionError, UnicodeError, OverflowError, sqlite3.DataError)
 """What one bad row raises; everything else concerns the file."""
@@ -56,17 +58,23 @@ def append_batches(
     unheard = _Unheard()
     listener = on_refused or unheard.add
     batch: list[T] = []
-    stored = taken = 0
+    stored = taken = characters = 0
     try:
         for taken, noun in enumerate(nouns, 1):
             batch.append(noun)
-            if len(batch) == _BATCH:
-                full, batch = batch, []
+            characters += _length(noun)
+            if len(batch) == _BATCH_ROWS or characters > _BATCH_CHARACTERS:
+                full, batch, characters = batch, [], 0
                 stored += _store(file, insert, full, taken - len(full), listener)
     finally:
         stored += _store(file, insert, batch, taken - len(batch), listener)
     unheard.raise_if_any()
     return stored
+
+
+def _length(noun: LogEntry | Judgement) -> int:
+    text = noun.response if isinstance(noun, LogEntry) else noun.reason
+    return len(text) if text is not None else 0
 
 
 @dataclass

@@ -175,14 +175,17 @@ class SQLiteFile:
 
     def _identity(self) -> "_Identity":
         """Ask SQLite only where its side files exist already, since it would leave some."""
-        side_files = (self.path.with_name(self.path.name + end) for end in ("-wal", "-shm"))
-        if not any(file.exists() for file in side_files):
+        if not self._has_side_files():
             return self._header()
         with closing(self._connect("mode=ro")) as connection:
             pragmas = ("schema_version", "user_version", "application_id")
             return _Identity(
                 *(int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in pragmas)
             )
+
+    def _has_side_files(self) -> bool:
+        names = (self.path.name + end for end in ("-wal", "-shm"))
+        return any(self.path.with_name(name).exists() for name in names)
 
     def _header(self) -> "_Identity":
         """Read the same from the header, as the SQLite file format lays it down."""
@@ -199,9 +202,8 @@ class SQLiteFile:
             try:
                 self._connect(self._read_options).close()
             except sqlite3.OperationalError as error:
-                wal = self.path.with_name(self.path.name + "-wal")
-                unsafe = wal.exists() and wal.stat().st_size > 0
-                if _code(error) != sqlite3.SQLITE_CANTOPEN or unsafe:
+                forbidden = _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+                if not forbidden or self._has_side_files():
                     raise
                 self._read_options = "immutable=1"
 

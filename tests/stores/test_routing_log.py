@@ -132,11 +132,24 @@ def test_writing_an_entry_twice_is_writing_it_once(log: RoutingLog) -> None:
 
 
 def test_more_entries_than_a_batch_keep_their_order(log: RoutingLog) -> None:
-    many = [entry(f"{i} + 1?") for i in range(1234)]
+    many = [entry(f"{i} + 1?") for i in range(4321)]
 
-    assert log.append(iter(many)) == 1234
+    assert log.append(iter(many)) == 4321
 
     assert list(log.scan()) == many
+
+
+def test_long_responses_are_stored_in_batches_of_bounded_size(log: RoutingLog) -> None:
+    seen: list[int] = []
+
+    def source() -> Iterator[LogEntry]:
+        for i in range(5):
+            seen.append(log.count())
+            yield entry(f"{i} + 1?", response="x" * 3_000_000)
+
+    assert log.append(source()) == 5
+
+    assert seen == [0, 0, 0, 3, 3]
 
 
 def test_nothing_is_stored_of_nothing(log: RoutingLog) -> None:
@@ -158,15 +171,15 @@ def test_one_query_id_stands_for_one_text(log: RoutingLog) -> None:
 
 def test_one_bad_entry_loses_no_other_in_any_batch(log: RoutingLog) -> None:
     refused: list[Refusal] = []
-    many = [entry(f"{i} + 1?", key=str(i)) for i in range(1500)]
-    many[700] = LogEntry(key="bad", query=Query(id=many[3].query.id, text="no"), arm=SMALL)
-    many[1499] = entry("lone surrogate \ud800", key="worse")
+    many = [entry(f"{i} + 1?", key=str(i)) for i in range(4100)]
+    many[2700] = LogEntry(key="bad", query=Query(id=many[3].query.id, text="no"), arm=SMALL)
+    many[4099] = entry("lone surrogate \ud800", key="worse")
 
-    assert log.append(many, on_refused=refused.append) == 1498
+    assert log.append(many, on_refused=refused.append) == 4098
 
-    assert [(r.position, r.key) for r in refused] == [(700, "bad"), (1499, "worse")]
+    assert [(r.position, r.key) for r in refused] == [(2700, "bad"), (4099, "worse")]
     assert all(isinstance(r.error, DataError) for r in refused)
-    assert log.count() == 1498
+    assert log.count() == 4098
 
 
 @pytest.mark.parametrize(
