@@ -23,7 +23,7 @@ from fusion_agents.types import Judgement, LogEntry, Query
 T = TypeVar("T", LogEntry, Judgement)
 Insert = Callable[[sqlite3.Connection, Sequence[T]], int]
 
-_BATCH_ROWS = 2000
+_BATCH_ROWS = 5000
 """Rows per transaction: keys come in random order, so a large batch writes fewer index pages."""
 _BATCH_CHARACTERS = 8_000_000
 """Bounds the memory of a batch of long responses."""
