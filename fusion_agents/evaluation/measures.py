@@ -14,9 +14,6 @@ from fusion_agents.outcomes import FloatMatrix, IntVector, Outcomes
 from fusion_agents.routers.interfaces import Forecast
 from fusion_agents.types import Arm
 
-OBSERVED = 0.9
-"""Least share of known cells from which the best known arm may stand for the best arm."""
-
 
 @dataclass(frozen=True, eq=False)
 class Measure:
@@ -73,25 +70,6 @@ def forecast_for_estimates(contenders: Sequence[Contender], arms: tuple[Arm, ...
         if contender.forecast is not None
     ]
     return in_order_of(arms, min(able, key=lambda pair: pair[0])[1])
-
-
-def oracle_choice(outcomes: Outcomes, utility: FloatMatrix, objective: Objective) -> IntVector:
-    """The arm with the highest known utility for each query; ties go to the cheaper one.
-
-    The objective's list of arms and its cap on cost hold, the latter for the cost that was paid;
-    a query that leaves no arm gets the best one regardless.
-    """
-    allowed = ~np.isnan(utility)
-    if objective.arms is not None:
-        names = objective.arms
-        allowed &= np.array([arm.model in names or str(arm) in names for arm in outcomes.arms])
-    if objective.max_cost is not None:
-        affordable = allowed & (outcomes.cost <= objective.max_cost)
-        allowed = np.where(affordable.any(axis=1, keepdims=True), affordable, allowed)
-    value = np.where(allowed, np.round(utility, 9), -np.inf)
-    price = np.where(np.isnan(outcomes.cost), np.inf, outcomes.cost)
-    order: IntVector = np.lexsort((price, -value), axis=-1)
-    return order[:, 0]
 
 
 def _measure(values: FloatMatrix, outcomes: Outcomes, model: FloatMatrix | None) -> Measure:

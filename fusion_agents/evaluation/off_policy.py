@@ -127,7 +127,7 @@ def refusal_of(terms: Terms, collection: Collection) -> str | None:
         )
     weight = terms.weight[terms.counted > 0]
     mean, error = float(weight.mean()), float(weight.std() / np.sqrt(len(weight)))
-    if mean < _MIN_COVERAGE and mean + 3 * error < 1:
+    if mean < _MIN_COVERAGE and mean + 5 * error < 1:
         return (
             f"the log never tried this policy's arms on about {1 - mean:.0%} of the queries "
             "where it would choose them"

@@ -5,14 +5,16 @@ from collections.abc import Callable, Sequence
 from fusion_agents.encoders.base import Encoder
 from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.errors import ConfigError
+from fusion_agents.evaluation.ceiling import ceiling
 from fusion_agents.evaluation.contenders import Contender, Contest, main_contender, named_routers
 from fusion_agents.evaluation.curve import Sweep, areas, quality_name, sweep_test
 from fusion_agents.evaluation.holdout import HeldOut, Log, hold_out
 from fusion_agents.evaluation.measures import Measure, forecast_for_estimates, measures_of
 from fusion_agents.evaluation.notes import collection_notes
 from fusion_agents.evaluation.report import ArmResult, Evaluation, Saving, known
-from fusion_agents.evaluation.rows import Scorer, add_oracle, arm_results, rows_of
+from fusion_agents.evaluation.rows import arm_results, rows_of
 from fusion_agents.evaluation.savings import Market
+from fusion_agents.evaluation.scorer import Scorer
 from fusion_agents.evaluation.verdict import verdict
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import Outcomes
@@ -104,9 +106,11 @@ def _report(
         raise ConfigError(f"no single arm serves objective {objective.name!r}: {failure}")
     forecast = forecast_for_estimates(contenders, test.arms)
     measures = measures_of(test, objective, held_out.train.scales(), forecast)
-    add_oracle(choices, test, measures["utility"], objective)
+    oracle = ceiling(held_out, measures["utility"], objective)
+    if oracle.choice is not None:
+        choices["oracle"] = oracle.choice
     scorer = Scorer(test, measures, choices, held_out.groups, n_bootstrap, seed)
-    rows = rows_of(contenders, held_out, objective, scorer)
+    rows = rows_of(contenders, scorer, oracle.note)
     arms = arm_results(held_out, measures)
     sweeps, savings = _trade_off(held_out, measures, contenders, n_bootstrap, seed, curve)
     main = main_contender(contenders)
