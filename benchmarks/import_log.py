@@ -76,8 +76,8 @@ def measure(path: Path, database: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{path.suffix[1:]:8} {path.stat().st_size / 2**20:6.0f} MiB  {summary.rows:8,} rows  "
-        f"{seconds:6.1f} s ({used:.1f} s of CPU)  {summary.rows / seconds:8,.0f} rows/s  peak {peak:5.0f} MiB "
-        f"(before: {before:.0f})  refused {summary.refused}"
+        f"{seconds:6.1f} s ({used:.1f} s of CPU)  {summary.rows / seconds:8,.0f} rows/s  "
+        f"peak {peak:5.0f} MiB (before: {before:.0f})  refused {summary.refused}"
     )
 
 

@@ -72,7 +72,10 @@ class Fields:
             return _parsed(name, value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadValue(f"{name} is {_shown(value)}, not a number")
-        return _finite(name, float(value) if abs(value) < 1e308 else math.inf)
+        try:
+            return _finite(name, float(value))
+        except OverflowError:
+            raise BadValue(f"{name} is {_shown(value)}, which is too large") from None
 
     def score(self, name: str) -> float | None:
         """A number in [0, 1]; true and false are 1 and 0."""

@@ -22,6 +22,7 @@ MAX_ROW = 64 * 2**20
 _SNIFFED = 2**20
 _PICKLED = re.compile(rb"\x80[\x02-\x05]")
 _SPLIT = re.compile(r"(?<![a-z])(partial_test|full_test|train|validation|test)(?![a-z])")
+_RECORDS = re.compile(r'"records"\s*:\s*\[')
 _FOREIGN = {
     b"SQLite format 3\x00": "an SQLite database; open it with RoutingLog",
     b"PK\x03\x04": "a zip archive; unpack it first",
@@ -72,7 +73,7 @@ def look(path: Path) -> Head:
     text = start.decode("utf-8-sig", errors="replace")
     if not text.strip():
         raise UnknownFormatError(f"{path}: the file is empty")
-    if "\x00" in text[:8192] or text[:8192].count("�") > 80:
+    if _is_binary(text):
         raise UnknownFormatError(f"{path}: binary data that no format recognises")
     return _text_head(path, text)
 
@@ -124,19 +125,28 @@ def _refuse_foreign(path: Path, start: bytes) -> None:
             raise UnknownFormatError(f"{path}: is {what}")
 
 
+def _is_binary(text: str) -> bool:
+    """Whether the first line is no text; a column of text further on may hold anything."""
+    line = text.lstrip().partition("\n")[0][:4096]
+    return "\x00" in line or 10 * line.count("�") > len(line)
+
+
 def _text_head(path: Path, text: str) -> Head:
-    lines = [line for line in text.splitlines()[:50] if line.strip()]
+    lines = [line for line in text.split("\n", 50)[:50] if line.strip()]
     found = [row for line in lines if (row := _object(line))]
-    if 2 * len(found) > len(lines) and "records" not in found[0]:
+    opening = text.lstrip()[:1]
+    mostly = 2 * len(found) > len(lines)
+    if found and isinstance(found[0].get("records"), list):
+        return Head(path, "json", tuple(found[0]))
+    if found and (mostly or (opening == "{" and not _RECORDS.search(text[:8192]))):
         columns = dict.fromkeys(name for row in found for name in row)
         return Head(path, "jsonl", tuple(columns), found[0])
-    opening = text.lstrip()[:1]
     if opening == "[":
         item = _first_value(text.lstrip()[1:])
         return Head(path, "json", tuple(item), item)
     if opening == "{":
         keys = tuple(re.findall(r'"(\w+)"\s*:', text[:8192]))
-        return Head(path, "json" if "records" in keys else "jsonl", keys)
+        return Head(path, "json" if _RECORDS.search(text[:8192]) else "jsonl", keys)
     header = _csv_header(text)
     return Head(path, "csv", header) if len(header) > 1 else Head(path, "text", header)
 

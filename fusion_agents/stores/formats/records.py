@@ -107,6 +107,7 @@ class RecordMaker:
         """
         if error is None and response is not None and not response.strip():
             error = "empty"
+        response = response or None
         judge, judged = verdict
         if error is not None:
             performance = judged = None

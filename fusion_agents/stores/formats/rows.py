@@ -52,23 +52,21 @@ def rows(head: Head, only: Collection[str] | None = None) -> Rows:
 
 def _csv_rows(stream: BinaryIO, file: str) -> Rows:
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW))
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text)
-    header = next(reader)
-    number = 1
-    while True:
-        number += 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield RowError(file, number, f"not readable as CSV: {error}")
-            continue
-        if len(values) == len(header):
-            yield Row(number, dict(zip(header, values, strict=True)))
-        elif values:
-            yield RowError(file, number, f"{len(values)} values under {len(header)} columns")
+    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text:
+        reader = csv.reader(text)
+        header = next(reader)
+        for number in count(2):
+            try:
+                values = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield RowError(file, number, f"not readable as CSV: {error}")
+                continue
+            if len(values) == len(header):
+                yield Row(number, dict(zip(header, values, strict=True)))
+            elif values:
+                yield RowError(file, number, f"{len(values)} values under {len(header)} columns")
 
 
 def _lines(stream: BinaryIO, file: str) -> Iterator[tuple[int, str] | RowError]:
@@ -114,27 +112,30 @@ def _row(file: str, number: int, value: object) -> Row | RowError:
 
 def _json_items(stream: BinaryIO, file: str) -> Rows:
     """Stream the objects of a list, or of the list called `records` in an object."""
-    buffer = _Buffer(io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape"))
-    number = 1
-    try:
-        if not buffer.enter_list():
-            yield RowError(file, 1, "the JSON document has no list of records")
-            return
-        while not buffer.at_end_of_list():
-            yield _row(file, number, buffer.take())
-            number += 1
-    except (ValueError, RecursionError) as error:
-        reason = f"not readable as JSON: {error}; nothing behind it can be read"
-        yield RowError(file, number, reason)
+    with io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape") as text:
+        buffer = _Buffer(text)
+        number = 1
+        try:
+            if not buffer.enter_list():
+                yield RowError(file, 1, "the JSON document has no list of records")
+                return
+            while not buffer.at_end_of_list():
+                yield _row(file, number, buffer.take())
+                number += 1
+        except (ValueError, RecursionError) as error:
+            reason = f"not readable as JSON: {error}; nothing behind it can be read"
+            yield RowError(file, number, reason)
 
 
 def outer_fields(head: Head, names: Collection[str]) -> dict[str, object]:
     """Look up fields of the object around a list of records, as far as they can be read."""
     found: dict[str, object] = {}
-    with opened(head.path) as stream:
-        buffer = _Buffer(io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape"))
+    with (
+        opened(head.path) as stream,
+        io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape") as text,
+    ):
         try:
-            for name, value in buffer.outer_fields():
+            for name, value in _Buffer(text).outer_fields():
                 found |= {name: value} if name in names else {}
                 if len(found) == len(names):
                     break
