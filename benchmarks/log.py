@@ -41,7 +41,7 @@ def _entries(n_queries: int, n_arms: int, response: str) -> Iterator[LogEntry]:
 
 @dataclass
 class Figures:
-    """Seconds on the clock and of the processor, rows per second and the process's peak memory so far, by what was done."""
+    """Seconds (clock and processor), rows per second and peak memory so far, by what was done."""
 
     rows: dict[str, dict[str, float]] = field(default_factory=dict)
 
