@@ -67,8 +67,8 @@ def _row(gain: Gain, x: Axis, y: float) -> Markup:
 
 def _limit(gains: Sequence[Gain]) -> float:
     """How far the axis reaches, so that the narrow intervals can still be read."""
-    width = float(np.median([gain.high - gain.low for gain in gains])) if gains else 0.0
-    near = [max(abs(gain.low), abs(gain.high)) for gain in gains if abs(gain.delta) <= 3 * width]
+    width = float(np.quantile([gain.high - gain.low for gain in gains], 0.25)) if gains else 0.0
+    near = [max(abs(gain.low), abs(gain.high)) for gain in gains if abs(gain.delta) <= 4 * width]
     return max([*near, 0.5]) * 1.1
 
 
