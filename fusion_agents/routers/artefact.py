@@ -21,7 +21,7 @@ from safetensors.numpy import save as save_tensors
 
 from fusion_agents.encoders.artefact import encoder_from_json, encoder_to_json
 from fusion_agents.encoders.base import Encoder
-from fusion_agents.errors import ArtefactError
+from fusion_agents.errors import ArtefactError, ConfigError
 from fusion_agents.packing import Arrays, pack, unpack
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.catalogue import hyper_parameters, router_classes
@@ -37,9 +37,11 @@ def save_router(router: Router, directory: str | Path) -> None:
     """Save a fitted router; one that is already there is replaced in one step.
 
     Raises:
-        ConfigError: If the router is not fitted.
+        ConfigError: If the router is not fitted, or is for evaluation only.
         ArtefactError: If the directory holds anything but a router, or cannot be written.
     """
+    if router.evaluation_only:
+        raise ConfigError(f"router {router.name!r} is for evaluation only: it cannot be saved")
     arrays: Arrays = {}
     manifest: dict[str, JsonValue] = {
         "format": FORMAT,

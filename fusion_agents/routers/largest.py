@@ -53,7 +53,7 @@ class LargestRouter(Router):
         cost = self.fitted.cost.means
         if np.isnan(size).all() and np.isnan(cost).all():
             raise ObjectiveError(
-                "router 'largest' cannot tell the models' sizes: give them, such as "
+                "router 'largest' knows neither a model's size nor a cost: give sizes, such as "
                 "largest:sizes=gpt-x=1800|tiny=0.5"
             )
         value = np.where(np.isnan(size), _rank(cost), size)
