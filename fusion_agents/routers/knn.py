@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fusion_agents.encoders.base import Vectors
-from fusion_agents.outcomes import FloatMatrix
+from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.shrinkage import ArmPrior
+
+FloatVector = NDArray[np.float64]
 
 _ROUNDING = 1e-6
 """Cosines in float32 that differ by less are equal."""
@@ -34,18 +36,30 @@ class KNNModel:
 
     def predict(self, batch: Batch) -> Estimate:
         """Average the neighbours' scores."""
-        known = ~np.isnan(self.scores)
-        filled = np.where(known, self.scores, 0.0)
-        moments = np.hstack([known, filled, filled**2])
-        sums = np.zeros((len(batch.vectors), moments.shape[1]))
+        sums = np.zeros((len(batch.vectors), 3 * self.scores.shape[1]))
         for start in range(0, len(sums), _CHUNK):
             chunk = slice(start, start + _CHUNK)
-            sums[chunk] = self._neighbours(batch.vectors[chunk]) @ moments
+            sums[chunk] = self._sums(batch.vectors[chunk])
         count, total, squares = np.split(sums, 3, axis=1)
         return self.arms.local(count, total, squares, self.prior)
 
-    def _neighbours(self, vectors: Vectors) -> "csr_array":
-        """Weights of the k nearest logged queries and of those as near as the last of them."""
+    def _sums(self, vectors: Vectors) -> FloatMatrix:
+        """Weighted numbers, sums and sums of squares of the neighbours' scores, side by side."""
+        weights, columns, ends = self._neighbours(vectors)
+        near = np.bincount(columns, minlength=len(self.scores)) > 0
+        place = (np.cumsum(near) - 1)[columns]
+        scores = self.scores[near]
+        known = ~np.isnan(scores)
+        filled = np.where(known, scores, 0.0)
+        matrix = csr_array((weights, place, ends), shape=(len(vectors), len(scores)))
+        sums: FloatMatrix = matrix @ np.hstack([known, filled, filled**2])
+        return sums
+
+    def _neighbours(self, vectors: Vectors) -> tuple[FloatVector, IntVector, IntVector]:
+        """Weights and rows of the k nearest logged queries and of those as near as the last.
+
+        The third array tells where each query's neighbours begin, and ends with their number.
+        """
         similarity = unit(vectors) @ self.vectors.T
         rank = max(similarity.shape[1] - self.k, 0)
         last = np.partition(similarity, rank, axis=1)[:, rank, None]
@@ -56,7 +70,7 @@ class KNNModel:
             weights = np.maximum(similarity[rows, columns].astype(np.float64), _ROUNDING)
             effective = np.add.reduceat(weights, ends[:-1]) / np.add.reduceat(weights**2, ends[:-1])
             weights *= np.repeat(effective, np.diff(ends))
-        return csr_array((weights, columns, ends), shape=similarity.shape)
+        return weights, columns, ends
 
 
 @dataclass(kw_only=True)
