@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint bench docs clean distclean
+.PHONY: help setup demo picture test lint bench docs clean distclean
 
 help: ## Say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: $(VENV)/.with-runtime ## Learn from a simulated log, evaluate and route (o
 
 test: $(VENV)/.with-test ## Run the tests
 	$(BIN)/python -m pytest
+
+picture: $(VENV)/.with-runtime ## Draw the picture of the demo in the README
+	$(BIN)/fusion-agents demo --svg docs/images/demo.svg
 
 lint: $(VENV)/.with-lint ## Check style, types and who imports whom
 	$(BIN)/ruff check .

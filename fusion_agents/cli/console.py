@@ -1,5 +1,6 @@
 """Where the command line writes: results to standard output, everything else to standard error."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 _WIDTH_OF_A_FILE = 132
 """Columns of a table that is written to a file or a pipe."""
 
+_WIDTH_OF_A_PICTURE = 120
+
 Step = Callable[[str, int, int | None], None]
 
 
@@ -22,9 +25,15 @@ def results() -> Console:
 
 def recorder() -> Console:
     """Standard output, which also remembers what was printed."""
-    console = results()
-    console.record = True
-    return console
+    width = None if sys.stdout.isatty() else _WIDTH_OF_A_PICTURE
+    return Console(width=width, highlight=False, record=True)
+
+
+def save_picture(console: Console, path: Path, title: str) -> None:
+    """Save what a recorder remembers as an SVG file that loads nothing from anywhere."""
+    picture = console.export_svg(title=title)
+    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), "utf-8")
+    say(f"wrote {path}")
 
 
 def errors() -> Console:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fusion_agents.cli.console import progress, recorder, say
+from fusion_agents.cli.console import progress, recorder, save_picture, say
 from fusion_agents.cli.evidence import many_routes
 from fusion_agents.cli.options import ExcludedArms, Seed, names
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fusion_agents.evaluation import Evaluation
+    from fusion_agents.evaluation.report import Saving
     from fusion_agents.outcomes import Outcomes
     from fusion_agents.routers.base import Router
 
@@ -64,7 +65,7 @@ def demo(
     console.print(many_routes(new, router.route(new)))
     _say_what_next(folder)
     if svg is not None:
-        console.save_svg(str(svg), title="fusion-agents demo")
+        save_picture(console, svg, "fusion-agents demo")
 
 
 def _simulated(folder: Path, seed: int) -> "tuple[Outcomes, Sequence[str]]":
@@ -122,23 +123,23 @@ def _in_words(evaluation: "Evaluation") -> list[str]:
     arm = next(iter(best.arms), "the best single arm")
     sentences = []
     if auto.cost is not None and best.cost:
-        share = auto.cost / best.cost
         sentences.append(
-            f"auto spends ${auto.cost * 1000:.3f} per 1,000 queries, always {arm} "
-            f"${best.cost * 1000:.3f}: {share:.0%} of it."
+            f"auto spends ${auto.cost * 1000:.3f} per 1,000 queries, {auto.cost / best.cost:.0%} "
+            f"of what always {arm} does (${best.cost * 1000:.3f})."
         )
-    for saving in evaluation.savings:
-        if saving.router == "auto" and saving.cost is not None and saving.saved.delta is not None:
-            given_up = (
-                f"giving up {saving.tolerance * 100:.0f} points"
-                if saving.tolerance
-                else f"no worse than {arm}"
-            )
-            sentences.append(
-                f"With the weight on cost chosen for {given_up} ({saving.chosen_on}), it spends "
-                f"${saving.cost * 1000:.3f}, {saving.saved.delta:.0%} less."
-            )
-    return sentences
+    savings = [saving for saving in evaluation.savings if saving.router == "auto"]
+    return [*sentences, *(_saving(saving) for saving in (savings[:1] + savings[-1:])[:2])]
+
+
+def _saving(saving: "Saving") -> str:
+    given_up = f"at most {saving.tolerance * 100:g} points" if saving.tolerance else "nothing"
+    chosen = f"With a weight on cost chosen on {saving.chosen_on} to lose {given_up}"
+    if saving.cost is None or saving.saved.delta is None or saving.vs_best.delta is None:
+        return f"{chosen}: no weight does."
+    return (
+        f"{chosen}: ${saving.cost * 1000:.3f}, {saving.saved.delta:.0%} less, "
+        f"{saving.vs_best.delta * 100:+.1f} points."
+    )
 
 
 def _fit(outcomes: "Outcomes", folder: Path, seed: int) -> "Router":

@@ -1,6 +1,7 @@
 """Routes as tables: what was chosen, and why."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -8,6 +9,9 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from fusion_agents.types import ArmForecast, Route
+
+_QUERY = 38
+"""Characters of a query in a table."""
 
 
 def one_route(route: "Route", n_arms: int = 8) -> Table:
@@ -33,24 +37,28 @@ def one_route(route: "Route", n_arms: int = 8) -> Table:
 
 
 def many_routes(texts: Sequence[str], routes: "Sequence[Route]") -> Table:
-    """One line a decision, with the runner-up."""
-    table = Table(title=f"{len(routes)} new queries, routed", show_lines=True)
-    table.add_column("query", ratio=3)
+    """One line a decision, with the runner-up; a reason that all share stands below."""
+    reasons = {route.reason for route in routes}
+    table = Table(title=f"{len(routes)} new queries, routed")
+    table.add_column("query", no_wrap=True)
     table.add_column("arm", overflow="fold")
-    table.add_column("expected", justify="right", no_wrap=True)
-    table.add_column("$/1k", justify="right", no_wrap=True)
+    table.add_column("expected", justify="right", no_wrap=True, min_width=11)
+    table.add_column("$/1k", justify="right", no_wrap=True, min_width=6)
     table.add_column("runner-up", overflow="fold")
-    table.add_column("reason", ratio=2)
+    if len(reasons) == 1:
+        table.caption = f"reason for each: {reasons.pop()}"
+    else:
+        table.add_column("reason", min_width=24)
     for text, route in zip(texts, routes, strict=True):
         first, *others = route.ranking
-        runner_up = f"{others[0].arm} {performance(others[0])}" if others else "-"
+        runner_up = f"{others[0].arm} {_number(others[0].performance, '.2f')}" if others else "-"
         table.add_row(
-            Text(text),
+            Text(shorten(" ".join(text.split()), _QUERY, placeholder="…")),
             Text(str(route.arm), style="bold"),
             performance(first),
             thousand(first.cost),
             Text(runner_up),
-            Text(route.reason),
+            *([Text(route.reason)] if table.caption is None else []),
         )
     return table
 

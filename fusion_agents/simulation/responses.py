@@ -8,6 +8,9 @@ from fusion_agents.simulation.drawing import pick
 from fusion_agents.simulation.questions import Question
 
 _ANSWER = re.compile(r"(?i)\banswer:\s*(.+)\s*\Z")
+_STARTS = ("Let me go step by step.", "First, what is asked?", "I will check each part in turn.")
+_TERSE = 0.3
+"""Share of direct responses that are nothing but the answer."""
 _INTEGER = re.compile(r"-?\d+")
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
@@ -18,13 +21,11 @@ def write_response(
 ) -> str:
     """Write the answer, or a plausible wrong one, the way a chat model would."""
     answer = question.answer if right else wrong_answer(question, rng)
-    if not thinks:
-        return pick(rng, ("{}", "Answer: {}", "{}", "**{}**")).format(answer)
-    start = pick(
-        rng,
-        ("Let me go step by step.", "First, what is asked?", "I will check each part in turn."),
-    )
-    return f"{start} This is a question about {question.family}.\nAnswer: {answer}"
+    if not thinks and rng.random() < _TERSE:
+        return pick(rng, ("{}", "**{}**")).format(answer)
+    start = pick(rng, _STARTS)
+    about = f"This is a question about {question.family}, so I look at what is given and at what "
+    return f"{start} {about}follows from it, and write only the result.\nAnswer: {answer}"
 
 
 def wrong_answer(question: Question, rng: np.random.Generator) -> str:
