@@ -63,7 +63,9 @@ def _rare(shingles: list[NDArray[np.uint32]]) -> list[NDArray[np.uint32]]:
         return shingles
     values, counts = np.unique(np.concatenate(shingles), return_counts=True)
     common = values[counts > max(10, len(shingles) // 100)]
-    return [s[~np.isin(s, common, assume_unique=True)] for s in shingles] if len(common) else shingles
+    return (
+        [s[~np.isin(s, common, assume_unique=True)] for s in shingles] if len(common) else shingles
+    )
 
 
 def _candidates(shingles: Sequence[NDArray[np.uint32]]) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from fusion_agents.errors import ObjectiveError
 from fusion_agents.types import Dollars, Noun, Seconds
 
 Weight = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-FloatArray = NDArray[np.floating]
+FloatArray = NDArray[np.float64]
 
 
 class Scale(NamedTuple):
@@ -132,7 +132,7 @@ class Objective(Noun):
         A term with weight 0 does not count; a term that is weighed but not known (NaN) makes the
         utility NaN: unknown is neither free nor worthless.
         """
-        total = np.zeros(np.shape(performance))
+        total: FloatArray = np.zeros(np.shape(performance))
         if self.performance:
             total = total + self.performance * performance
         if self.judge:

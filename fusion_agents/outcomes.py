@@ -269,4 +269,5 @@ def _cell_means(
     total, count = np.zeros(shape), np.zeros(shape)
     np.add.at(total, at, given[known])
     np.add.at(count, at, 1.0)
-    return np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    means: FloatMatrix = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+    return means

@@ -7,7 +7,7 @@ from fusion_agents.plugins import find_parts
 
 def encoder_classes() -> dict[str, type[Encoder]]:
     """Encoders that can be made from their name alone, in alphabetical order."""
-    parts = find_parts("fusion_agents.encoders", Encoder)  # type: ignore[type-abstract]
+    parts = find_parts("fusion_agents.encoders", Encoder)
     return {name: cls for name, cls in parts.items() if cls.saveable}
 
 

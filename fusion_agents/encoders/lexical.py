@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -17,6 +18,9 @@ from fusion_agents.errors import EncoderError
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _SEPARATOR = "\n"
+_OVERSAMPLING = 10
+_REMEMBERED = 50_000
+"""Most tokens whose n-grams are kept in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +66,7 @@ class LexicalEncoder(Encoder):
     format_weight: float = 0.5
 
     state_: LexicalState | None = field(default=None, init=False, repr=False, compare=False)
-    index_: tuple[dict[str, int], dict[str, int]] | None = field(
-        default=None, init=False, repr=False, compare=False
-    )
+    index_: "Positions | None" = field(default=None, init=False, repr=False, compare=False)
 
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn vocabulary, weights and singular vectors; the order of the texts does not matter.
@@ -75,9 +77,8 @@ class LexicalEncoder(Encoder):
         if not texts:
             raise EncoderError("the lexical encoder cannot learn from an empty list of texts")
         texts = sorted(texts)
-        words = _vocabulary(texts, self._words, self.n_words, min_texts=2)
-        chars = _vocabulary(texts, self._chars, self.n_chars, min_texts=3)
-        index = _positions(words), _positions(chars, len(words))
+        words, chars = _vocabularies(list(map(self._tokens, texts)), self.n_words, self.n_chars)
+        index = Positions(words, chars)
         counts = self._count(texts, index)
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
         idf = (np.log((1 + len(texts)) / (1 + frequency)) + 1).astype(np.float32)
@@ -97,9 +98,8 @@ class LexicalEncoder(Encoder):
         """Encode each text as a unit vector."""
         state = self._fitted()
         if self.index_ is None:
-            words = _split(state.words)
-            self.index_ = _positions(words), _positions(_split(state.chars), len(words))
-        weighted = _weigh(self._count(texts, self.index_), state.idf, len(self.index_[0]))
+            self.index_ = Positions(_split(state.words), _split(state.chars))
+        weighted = _weigh(self._count(texts, self.index_), state.idf, len(self.index_.words))
         semantic = _unit(np.asarray(weighted @ state.components))
         scale = np.where(state.feature_std > 0, state.feature_std, 1.0)
         deviation = (format_features(texts) - state.feature_mean) / scale
@@ -122,45 +122,74 @@ class LexicalEncoder(Encoder):
             raise EncoderError("the lexical encoder is not fitted: call fit with the log's texts")
         return self.state_
 
-    def _words(self, text: str) -> list[str]:
-        tokens = _TOKEN.findall(text[: self.max_chars].lower())
-        return tokens + [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
+    def _tokens(self, text: str) -> list[str]:
+        return _TOKEN.findall(text[: self.max_chars].lower())
 
-    def _chars(self, text: str) -> list[str]:
-        grams: list[str] = []
-        for token in _TOKEN.findall(text[: self.max_chars].lower()):
-            padded = f" {token} "
-            for size in (3, 4, 5):
-                grams += [padded[i : i + size] for i in range(len(padded) - size + 1)]
-        return grams
-
-    def _count(
-        self, texts: Sequence[str], index: tuple[dict[str, int], dict[str, int]]
-    ) -> "csr_array":
+    def _count(self, texts: Sequence[str], index: "Positions") -> "csr_array":
         columns: list[int] = []
         values: list[int] = []
         ends = [0]
         for text in texts:
-            for grams, position in zip((self._words(text), self._chars(text)), index, strict=True):
-                counted = Counter(position[gram] for gram in grams if gram in position)
-                columns += counted.keys()
-                values += counted.values()
+            tokens = self._tokens(text)
+            counted = Counter(p for p in map(index.words.get, _word_grams(tokens)) if p is not None)
+            for token, times in Counter(tokens).items():
+                for position in index.chars_of(token):
+                    counted[position] += times
+            columns += counted.keys()
+            values += counted.values()
             ends.append(len(columns))
-        shape = (len(texts), len(index[0]) + len(index[1]))
+        shape = (len(texts), len(index.words) + len(index.chars))
         return csr_array((np.array(values, dtype=np.float32), columns, ends), shape=shape)
 
 
-def _vocabulary(
-    texts: Sequence[str], grams: Callable[[str], Iterable[str]], limit: int, min_texts: int
-) -> list[str]:
-    """The n-grams that most texts contain; equally frequent ones in alphabetical order."""
-    frequency = Counter(gram for text in texts for gram in set(grams(text)))
-    frequent = [gram for gram, count in frequency.items() if count >= min_texts]
-    return sorted(frequent, key=lambda gram: (-frequency[gram], gram))[:limit]
+class Positions:
+    """Where each term stands; the n-grams of tokens that were seen are remembered."""
+
+    def __init__(self, words: Sequence[str], chars: Sequence[str]) -> None:
+        self.words = {term: i for i, term in enumerate(words)}
+        self.chars = {term: len(words) + i for i, term in enumerate(chars)}
+        self._of_token: dict[str, tuple[int, ...]] = {}
+
+    def chars_of(self, token: str) -> tuple[int, ...]:
+        """Positions of a token's character n-grams, with repetitions."""
+        known = self._of_token.get(token)
+        if known is None:
+            found = map(self.chars.get, _char_grams(token))
+            known = tuple(position for position in found if position is not None)
+            if len(self._of_token) < _REMEMBERED:
+                self._of_token[token] = known
+        return known
 
 
-def _positions(terms: Sequence[str], start: int = 0) -> dict[str, int]:
-    return {term: start + i for i, term in enumerate(terms)}
+def _word_grams(tokens: Sequence[str]) -> list[str]:
+    return [*tokens, *(f"{a} {b}" for a, b in pairwise(tokens))]
+
+
+def _char_grams(token: str) -> list[str]:
+    padded = f" {token} "
+    return [padded[i : i + n] for n in (3, 4, 5) for i in range(len(padded) - n + 1)]
+
+
+def _vocabularies(
+    tokenised: Sequence[Sequence[str]], n_words: int, n_chars: int
+) -> tuple[list[str], list[str]]:
+    """The word n-grams that most texts contain, and the character n-grams of most tokens."""
+    words: Counter[str] = Counter()
+    tokens_in: Counter[str] = Counter()
+    for tokens in tokenised:
+        words.update(set(_word_grams(tokens)))
+        tokens_in.update(set(tokens))
+    chars: Counter[str] = Counter()
+    for token, texts in tokens_in.items():
+        for gram in set(_char_grams(token)):
+            chars[gram] += texts
+    return _most_common(words, n_words, 2), _most_common(chars, n_chars, 3)
+
+
+def _most_common(frequency: "Counter[str]", limit: int, at_least: int) -> list[str]:
+    """The most frequent terms; equally frequent ones in alphabetical order."""
+    frequent = [term for term, count in frequency.items() if count >= at_least]
+    return sorted(frequent, key=lambda term: (-frequency[term], term))[:limit]
 
 
 def _split(terms: str) -> list[str]:
@@ -179,15 +208,35 @@ def _weigh(counts: "csr_array", idf: NDArray[np.float32], n_words: int) -> "csr_
 
 
 def _singular_vectors(weighted: "csr_array", n_components: int) -> NDArray[np.float32]:
-    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415
+    """Leading right singular vectors, shape (n_terms, rank), by randomised range finding.
 
+    Source: Halko, Martinsson and Tropp (2011), algorithm 4.4, with two power iterations. The
+    right singular vectors follow from the eigenvectors of a small Gram matrix.
+    """
     rank = min(n_components, *weighted.shape)
+    width = min(rank + _OVERSAMPLING, *weighted.shape)
     if rank == 0:
         return np.zeros((weighted.shape[1], 0), dtype=np.float32)
-    _, _, right = randomized_svd(weighted, n_components=rank, n_iter=3, random_state=0)
-    return np.ascontiguousarray(right.T.astype(np.float16).astype(np.float32))
+    start = np.random.default_rng(0).standard_normal((weighted.shape[1], width), dtype=np.float32)
+    transposed = weighted.T.tocsr()
+    basis = _orthonormal(weighted @ start)
+    for _ in range(2):
+        basis = _orthonormal(weighted @ _orthonormal(transposed @ basis))
+    vectors = _orthonormal(transposed @ basis, rank)
+    return np.ascontiguousarray(vectors.astype(np.float16).astype(np.float32))
+
+
+def _orthonormal(columns: NDArray[np.float32], rank: int | None = None) -> NDArray[np.float32]:
+    """An orthonormal basis of the columns, in the order of decreasing singular values."""
+    wide = columns.astype(np.float64)
+    values, rotation = np.linalg.eigh(wide.T @ wide)
+    leading = np.argsort(-values, kind="stable")[:rank]
+    floor = max(float(values.max()), 1e-300) * 1e-12
+    basis = wide @ (rotation[:, leading] / np.sqrt(np.maximum(values[leading], floor)))
+    return basis.astype(np.float32)
 
 
 def _unit(vectors: Vectors) -> Vectors:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    unit: Vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    return unit

@@ -110,14 +110,12 @@ def load_router(
 
 
 def _fitted(cls: type[Router], data: dict[str, Any], arrays: Arrays) -> Fitted:
-    scores = {name: data[name] for name in ("performance", "judge")}
-    rest = {name: value for name, value in data.items() if name not in scores}
-    models = {
-        name: None if value is None else unpack(cls.model, value, arrays, f"fitted.{name}")
-        for name, value in scores.items()
-    }
-    fitted: Fitted = unpack(Fitted, rest, arrays, "fitted")
-    return replace(fitted, **models)
+    fitted: Fitted = unpack(Fitted, {**data, "performance": None, "judge": None}, arrays, "fitted")
+    performance, judge = (
+        None if data[name] is None else unpack(cls.model, data[name], arrays, f"fitted.{name}")
+        for name in ("performance", "judge")
+    )
+    return replace(fitted, performance=performance, judge=judge)
 
 
 def _check_arms(manifest: dict[str, Any], arms: Sequence[str] | None) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusion_agents.encoders.base import Encoder, NoEncoder, Vectors
 from fusion_agents.encoders.lexical import LexicalEncoder
@@ -13,6 +14,7 @@ from fusion_agents.errors import ConfigError, EmptyLogError, ObjectiveError, Rou
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import FloatMatrix, IntVector, Outcomes
 from fusion_agents.routers.canonical import canonical_order
+from fusion_agents.routers.evidence import hold_out
 from fusion_agents.routers.interfaces import (
     Batch,
     Decisions,
@@ -20,6 +22,7 @@ from fusion_agents.routers.interfaces import (
     Estimate,
     Fitted,
     Forecast,
+    Learned,
     Sample,
     ScoreModel,
     Utilities,
@@ -64,11 +67,16 @@ class Router(ABC):
     seed: int = 0
 
     fitted_: Fitted | None = field(default=None, init=False, repr=False, compare=False)
+    _logged_ids: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
     encoder_: Encoder = field(default_factory=NoEncoder, init=False, repr=False, compare=False)
 
     @abstractmethod
     def learn(self, sample: Sample) -> ScoreModel:
         """Fit a model of one score, in [0, 1], with missing cells."""
+
+    def learn_and_forecast(self, sample: Sample) -> Learned:
+        """Fit a model; routers that cross-validate anyway add their out-of-fold forecasts."""
+        return Learned(self.learn(sample))
 
     def utilities(self, batch: Batch, forecast: Forecast, objective: Objective) -> Utilities:
         """Turn forecasts into what decides. A router that follows another rule overrides this."""
@@ -86,14 +94,14 @@ class Router(ABC):
         Raises:
             EmptyLogError: If no query has a performance or a judge score.
         """
-        vectors = self._encode_log(outcomes, encoding)
         rows, columns = canonical_order(outcomes)
         if not len(rows):
             raise EmptyLogError(
                 "no query of the log has a performance or a judge score: "
                 "score the entries first, or import a log that has scores"
             )
-        ordered = outcomes.take(rows).take_arms(columns)
+        vectors = self._encode_log(outcomes, encoding)
+        ordered = outcomes.take(rows).take_arms(columns.tolist())
         sample = Sample(
             queries=ordered.queries,
             vectors=vectors[rows],
@@ -102,20 +110,25 @@ class Router(ABC):
             folds=ordered.folds(5, seed=self.seed),
             seed=self.seed,
         )
-        features = sample.vectors
+        costs = QuantityModel.fit(sample.queries, sample.vectors, ordered.cost)
+        latencies = QuantityModel.fit(sample.queries, sample.vectors, ordered.latency)
+        performance = self._learn_score(sample, ordered.performance)
+        judge = self._learn_score(sample, ordered.judge)
         self.fitted_ = Fitted(
             arms=tuple(map(str, ordered.arms)),
             mean_performance=arm_means(ordered.performance),
             mean_judge=arm_means(ordered.judge),
             n_answers=ordered.answered.sum(axis=0),
-            cost=QuantityModel.fit(ordered.queries, features, ordered.cost),
-            latency=QuantityModel.fit(ordered.queries, features, ordered.latency),
+            cost=costs,
+            latency=latencies,
             scales=ordered.scales(),
             n_queries=ordered.n_queries,
             fingerprint=outcomes.fingerprint,
-            performance=self._learn_score(sample, ordered.performance),
-            judge=self._learn_score(sample, ordered.judge),
+            performance=performance.model,
+            judge=judge.model,
+            held_out=hold_out(sample, ordered, performance.out_of_fold, judge.out_of_fold),
         )
+        self._logged_ids = tuple(query.id for query in ordered.queries)
         return self
 
     def _encode_log(self, outcomes: Outcomes, encoding: Encoding | None) -> Vectors:
@@ -129,11 +142,16 @@ class Router(ABC):
         self.encoder_ = self.encoder.fit(sorted(texts))
         return self.encoder_.encode(texts)
 
-    def _learn_score(self, sample: Sample, scores: FloatMatrix) -> ScoreModel | None:
-        known = ~np.isnan(scores).all(axis=1)
+    def _learn_score(self, sample: Sample, scores: FloatMatrix) -> Learned:
+        known: NDArray[np.bool_] = (~np.isnan(scores)).any(axis=1)
         if not known.any():
-            return None
-        return self.learn(replace(sample, scores=scores).take(known))
+            return Learned(None)
+        learned = self.learn_and_forecast(replace(sample, scores=scores).take(known))
+        if learned.out_of_fold is None:
+            return learned
+        everywhere = np.full(scores.shape, np.nan)
+        everywhere[known] = learned.out_of_fold
+        return Learned(learned.model, everywhere)
 
     # -- forecasting and routing ------------------------------------------------------------
 
@@ -207,17 +225,24 @@ class Router(ABC):
         objective = Objective.parse(objective)
         decisions = self.decide(queries, objective, vectors)
         return [
-            Route(
-                arm=decisions.forecast.arms[order[0]],
-                ranking=_ranking(decisions, row, order),
-                utility=float(decisions.utilities[row, order[0]]),
-                propensity=float(decisions.propensity[row]),
+            Route.model_construct(
+                arm=ranking[0].arm,
+                ranking=ranking,
+                utility=float(decisions.utilities[row, decisions.order[row, 0]]),
+                propensity=propensity,
                 objective=objective.name,
                 router=self.name,
                 router_version=self.version,
-                reason=decisions.reasons[row],
+                reason=reason,
             )
-            for row, order in enumerate(decisions.order)
+            for row, (ranking, propensity, reason) in enumerate(
+                zip(
+                    _rankings(decisions),
+                    decisions.propensity.tolist(),
+                    decisions.reasons,
+                    strict=True,
+                )
+            )
         ]
 
     def expected_utility(self, forecast: Forecast, objective: Objective) -> FloatMatrix:
@@ -257,7 +282,7 @@ class Router(ABC):
         performance = fitted.performance.predict(batch) if fitted.performance else unknown
         judge = fitted.judge.predict(batch) if fitted.judge else unknown
         return Forecast(
-            arms=tuple(map(Arm.parse, fitted.arms)),
+            arms=fitted.arm_nouns,
             performance=performance.mean,
             performance_std=performance.std,
             judge=judge.mean,
@@ -266,13 +291,41 @@ class Router(ABC):
             latency=fitted.latency.predict(batch.queries, batch.vectors),
         )
 
+    def allowed(self, objective: Objective) -> NDArray[np.bool_]:
+        """Which arms the objective names, shape (n_arms,).
+
+        Raises:
+            ObjectiveError: If it names one that the router does not know.
+        """
+        if objective.arms is None:
+            return np.full(len(self.fitted.arms), True)
+        return _named(self.fitted.arm_nouns, objective.arms)
+
+    def out_of_fold(self, outcomes: Outcomes) -> Forecast | None:
+        """Forecast training queries by models that had not seen them, right after `fit`.
+
+        Returns:
+            A row for each query of `outcomes`; none if the router does not cross-validate, if the
+            log has too many queries to keep, or if `outcomes` has others than `fit` was given.
+        """
+        held_out = self.fitted.held_out
+        row = {name: i for i, name in enumerate(self._logged_ids)}
+        rows = [row.get(query.id, -1) for query in outcomes.queries]
+        if held_out is None or len(held_out.forecast.cost) != len(row) or -1 in rows:
+            return None
+        kept = {
+            name: getattr(held_out.forecast, name)[rows].astype(np.float64)
+            for name in ("performance", "judge", "cost", "latency")
+        }
+        nothing = np.full(kept["cost"].shape, np.nan)
+        arms = self.fitted.arm_nouns
+        return Forecast(arms=arms, performance_std=nothing, judge_std=nothing, **kept)
+
     def _masked(
         self, utilities: FloatMatrix, forecast: Forecast, objective: Objective
     ) -> FloatMatrix:
         """Set utilities to NaN where the objective's caps forbid the arm."""
-        allowed = ~np.isnan(utilities)
-        if objective.arms is not None:
-            allowed &= _named(forecast.arms, objective.arms)
+        allowed = ~np.isnan(utilities) & self.allowed(objective)
         if objective.max_cost is not None:
             allowed &= forecast.cost <= objective.max_cost
         if objective.max_latency is not None:
@@ -307,22 +360,33 @@ def _order(values: FloatMatrix, cost: FloatMatrix, performance: FloatMatrix) -> 
     return order
 
 
-def _ranking(decisions: Decisions, row: int, order: IntVector) -> tuple[ArmForecast, ...]:
+def _nullable(values: FloatMatrix) -> list[list[float | None]]:
+    """Rows of numbers, none where NaN."""
+    cells = values.astype(object)
+    cells[np.isnan(values)] = None
+    rows: list[list[float | None]] = cells.tolist()
+    return rows
+
+
+def _rankings(decisions: Decisions) -> list[tuple[ArmForecast, ...]]:
+    """Every arm's evidence for each query, best first; NaN becomes none."""
     forecast = decisions.forecast
-
-    def known(values: FloatMatrix, arm: int) -> float | None:
-        value = float(values[row, arm])
-        return None if np.isnan(value) else value
-
-    return tuple(
-        ArmForecast(
-            arm=forecast.arms[arm],
-            performance=known(forecast.performance, arm),
-            performance_std=known(forecast.performance_std, arm),
-            judge=known(forecast.judge, arm),
-            cost=known(forecast.cost, arm),
-            latency=known(forecast.latency, arm),
-            utility=known(decisions.utilities, arm),
+    columns = {
+        "performance": forecast.performance,
+        "performance_std": forecast.performance_std,
+        "judge": forecast.judge,
+        "cost": forecast.cost,
+        "latency": forecast.latency,
+        "utility": decisions.utilities,
+    }
+    cells = [_nullable(values) for values in columns.values()]
+    return [
+        tuple(
+            ArmForecast.model_construct(
+                arm=forecast.arms[arm],
+                **{name: rows[query][arm] for name, rows in zip(columns, cells, strict=True)},
+            )
+            for arm in order
         )
-        for arm in order.tolist()
-    )
+        for query, order in enumerate(decisions.order.tolist())
+    ]

@@ -11,7 +11,7 @@ from fusion_agents.routers.base import Router
 
 def router_classes() -> dict[str, type[Router]]:
     """All routers by name, in alphabetical order."""
-    return find_parts("fusion_agents.routers", Router)  # type: ignore[type-abstract]
+    return find_parts("fusion_agents.routers", Router)
 
 
 def make_router(spec: str, *, encoder: Encoder | None = None, seed: int = 0) -> Router:

@@ -1,14 +1,15 @@
 """What routers pass around: samples to learn from, forecasts, decisions, what was learned."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fusion_agents.encoders.base import Encoder, Vectors
-from fusion_agents.objective import Scales
+from fusion_agents.objective import Objective, Scales
 from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.routers.quantity import QuantityModel
 from fusion_agents.types import Arm, Query
@@ -43,6 +44,10 @@ class Sample:
     folds: IntVector
     """A fold number for each query, five in all; near-duplicates share one."""
     seed: int = 0
+    learned: dict[Hashable, NDArray[np.float64]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """What models have learned of this sample that others can use again."""
 
     @property
     def tasks(self) -> tuple[str | None, ...]:
@@ -58,11 +63,12 @@ class Sample:
             vectors=self.vectors[index],
             scores=self.scores[index],
             folds=self.folds[index],
+            learned={},
         )
 
 
 class ScoreModel(Protocol):
-    """A fitted model of one score; a dataclass of arrays, numbers, strings and other such models."""
+    """A fitted model of one score: a dataclass of arrays, numbers, strings and other models."""
 
     def predict(self, batch: Batch) -> Estimate:
         """Expect each arm's score; values may lie slightly outside of [0, 1]."""
@@ -81,6 +87,42 @@ class Forecast:
     """Dollars."""
     latency: FloatMatrix
     """Seconds."""
+
+
+class Learned(NamedTuple):
+    """A fitted model with its forecasts of the queries that it learned from."""
+
+    model: ScoreModel | None
+    out_of_fold: FloatMatrix | None = None
+    """Each query's forecast by a model that did not see it, (n_queries, n_arms); none if costly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """The four measures of training queries, each of shape (n_queries, n_arms), NaN if unknown."""
+
+    performance: NDArray[np.float32]
+    judge: NDArray[np.float32]
+    cost: NDArray[np.float32]
+    latency: NDArray[np.float32]
+
+    def utility(self, objective: Objective, scales: Scales) -> FloatMatrix:
+        """Weigh them."""
+        return objective.utility(
+            scales,
+            performance=self.performance.astype(np.float64),
+            judge=self.judge.astype(np.float64),
+            cost=self.cost.astype(np.float64),
+            latency=self.latency.astype(np.float64),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Training queries as forecast by models that had not seen them, and as they turned out."""
+
+    forecast: Measures
+    actual: Measures
 
 
 class Utilities(NamedTuple):
@@ -132,6 +174,13 @@ class Fitted:
     """Of the outcomes that were learned from."""
     performance: ScoreModel | None = None
     judge: ScoreModel | None = None
+    held_out: HeldOut | None = None
+    """For routers that cross-validate; at most 8,192 queries."""
+
+    @cached_property
+    def arm_nouns(self) -> tuple[Arm, ...]:
+        """The arms, in the same order."""
+        return tuple(map(Arm.parse, self.arms))
 
 
 class Encoding(NamedTuple):

@@ -26,9 +26,10 @@ def arm_means(scores: FloatMatrix, prior: float = 1.0, n_sweeps: int = 50) -> ND
     count = known.sum(axis=0)
     filled = np.where(known, scores, 0.0)
     if known.all() or not known.any():
-        return np.divide(
+        plain: NDArray[np.float64] = np.divide(
             filled.sum(axis=0), count, out=np.full(len(count), np.nan), where=count > 0
         )
+        return plain
     arm = np.divide(filled.sum(axis=0), count, out=np.zeros(len(count)), where=count > 0)
     query = np.zeros(len(scores))
     per_query = known.sum(axis=1)

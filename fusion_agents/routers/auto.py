@@ -1,0 +1,180 @@
+"""The default router: a blend chosen by cross-validation on the user's own log."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from fusion_agents.objective import Objective
+from fusion_agents.outcomes import FloatMatrix
+from fusion_agents.routers.base import Router
+from fusion_agents.routers.heads.blend import BlendModel, fit_blend
+from fusion_agents.routers.heads.novelty import Novelty
+from fusion_agents.routers.interfaces import (
+    Batch,
+    BoolVector,
+    Estimate,
+    Fitted,
+    Forecast,
+    Learned,
+    Sample,
+    Utilities,
+)
+
+_MARGIN = 0.5
+"""Standard errors by which the expected gain must exceed zero for routing to be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class AutoModel:
+    """A blend, and how it tells that a query is unlike the log."""
+
+    blend: BlendModel
+    novelty: Novelty
+    settings: tuple[str, ...]
+    """In words: what was chosen for each family of heads."""
+
+    def predict(self, batch: Batch) -> Estimate:
+        """Expect each arm's score by the blend."""
+        return self.blend.predict(batch)
+
+
+class ExpectedGain(NamedTuple):
+    """What routing earned over the best single arm on training queries, out of fold."""
+
+    best: int
+    """Position of the best single arm."""
+    gain: float
+    """In utility."""
+    standard_error: float
+
+    @property
+    def pays(self) -> bool:
+        """Whether the evidence speaks for routing at all."""
+        return self.gain > _MARGIN * self.standard_error
+
+
+@dataclass(kw_only=True)
+class AutoRouter(Router):
+    """The default: four kinds of model, blended and checked on the user's own log.
+
+    Four families see the query's vector: a posterior over the tasks that the log names times
+    shrunk task means, with a ridge on what is left over; the same over clusters as latent tasks;
+    a logistic regression of graded scores per arm; and the mean of the nearest logged queries.
+    Five-fold cross-validation, near-duplicates in one fold, picks each family's setting by the
+    squared error of the differences between arms, then weighs the families (halfway between
+    non-negative least squares and equal weights) and calibrates the level. No task label is
+    needed when routing.
+
+    Two guards hold it back. Under an objective for which out-of-fold routing did not beat the
+    best single arm by half a standard error, every query goes to that arm. And a query that is
+    less like the log than all but `novelty` of the logged queries goes to it as well.
+
+    Args:
+        novelty: Share of the logged queries that the second guard would hold back; 0 for none.
+    """
+
+    name = "auto"
+    model = AutoModel
+
+    novelty: float = 0.05
+
+    _gains: dict[Objective, ExpectedGain] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def learn(self, sample: Sample) -> AutoModel:
+        """Fit the blend."""
+        model = self.learn_and_forecast(sample).model
+        assert isinstance(model, AutoModel)
+        return model
+
+    def learn_and_forecast(self, sample: Sample) -> Learned:
+        """Fit the blend and keep its out-of-fold forecasts."""
+        self._gains.clear()
+        fitted = fit_blend(sample)
+        floor = Novelty.fit(fitted.model.neighbours, sample.vectors, sample.folds, self.novelty)
+        model = AutoModel(fitted.model, floor, fitted.settings)
+        return Learned(model, fitted.out_of_fold)
+
+    def utilities(self, batch: Batch, forecast: Forecast, objective: Objective) -> Utilities:
+        """Weigh the forecast; give the best single arm where a guard holds routing back."""
+        values = self.expected_utility(forecast, objective)
+        expected = self.expected_gain(objective)
+        if expected is None:
+            return Utilities(values)
+        if expected.pays:
+            held_back = self._unlike(batch, objective)
+            why = "unlike the logged queries: best single arm"
+        else:
+            held_back = np.full(len(values), True)
+            why = "routing does not pay in the log out of fold: best single arm"
+        usual = f"highest utility under {objective.name}"
+        constant = np.broadcast_to(self._constant_utility(objective), values.shape)
+        return Utilities(
+            np.where(held_back[:, None], constant, values),
+            [why if back else usual for back in held_back.tolist()],
+        )
+
+    def expected_gain(self, objective: str | Objective) -> ExpectedGain | None:
+        """What routing under an objective earned on the training queries, out of fold.
+
+        The difference in utility between the arm that the out-of-fold forecast picks and the best
+        single arm, averaged over the training queries. Cells that nobody answered are filled with
+        the forecast, and the known ones correct it, weighted by how rarely the arm answered
+        (doubly robust; on a complete log this is the plain mean of paired differences).
+
+        Returns:
+            None for a log without held-out forecasts or outcomes under the objective.
+        """
+        objective = Objective.parse(objective)
+        if objective not in self._gains:
+            gain = _expected_gain(self.fitted, objective, self._constant_utility(objective))
+            if gain is None:
+                return None
+            self._gains[objective] = gain
+        return self._gains[objective]
+
+    def _unlike(
+        self, batch: Batch, objective: Objective
+    ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        model = self.fitted.performance if objective.performance else self.fitted.judge
+        if not isinstance(model, AutoModel):
+            return np.full(len(batch.queries), False)
+        return model.novelty.unlike(model.blend.neighbours, batch.vectors)
+
+    def _constant_utility(self, objective: Objective) -> FloatMatrix:
+        """Utility of each arm's means, shape (1, n_arms), NaN where the objective forbids it."""
+        fitted = self.fitted
+        values = objective.utility(
+            fitted.scales,
+            performance=fitted.mean_performance[None],
+            judge=fitted.mean_judge[None],
+            cost=fitted.cost.means[None],
+            latency=fitted.latency.means[None],
+        )
+        return np.where(self.allowed(objective), values, np.nan)
+
+
+def _expected_gain(
+    fitted: Fitted, objective: Objective, constant: FloatMatrix
+) -> ExpectedGain | None:
+    held_out = fitted.held_out
+    if held_out is None or np.isnan(constant).all():
+        return None
+    best = int(np.nanargmax(constant))
+    forecast = np.where(
+        np.isnan(constant), np.nan, held_out.forecast.utility(objective, fitted.scales)
+    )
+    usable = ~np.isnan(forecast).all(axis=1) & ~np.isnan(forecast[:, best])
+    if not usable.any():
+        return None
+    forecast = forecast[usable]
+    actual = held_out.actual.utility(objective, fitted.scales)[usable]
+    known = ~np.isnan(actual)
+    share = np.maximum(known.mean(axis=0), 1 / len(known))
+    value = np.where(known, forecast + (actual - forecast) / share, forecast)
+    rows = np.arange(len(value))
+    difference = value[rows, np.nanargmax(forecast, axis=1)] - value[:, best]
+    error = float(difference.std() / np.sqrt(len(difference)))
+    return ExpectedGain(best, float(difference.mean()), error)

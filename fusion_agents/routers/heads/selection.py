@@ -1,0 +1,86 @@
+"""Greedy selection of an ensemble from what its members predict out of fold."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from fusion_agents.outcomes import FloatMatrix
+from fusion_agents.routers.statistics import arm_means
+
+TEMPERATURE = 0.05
+"""Of the softmax by which ensembles are compared, in units of score."""
+
+_STEPS = 12
+_MOST_CELLS = 60_000
+
+Criterion = Callable[[FloatMatrix, FloatMatrix], float]
+
+
+def select(predicted: Sequence[FloatMatrix], scores: FloatMatrix) -> NDArray[np.float64]:
+    """Weigh predictions so that their weighted sum routes well, shape (n_members,), sum 1.
+
+    Starting from nothing, the member that improves the mean of the chosen ones most is added,
+    again and again, with repetition; a member's weight is its share of the twelve additions. This
+    is done once for the squared error of the differences between arms, which follows all that is
+    known but also looks at arms that nobody would choose, and once for the routed value, which
+    looks at what is earned but is noisier; the two are averaged.
+
+    Source: Caruana et al., Ensemble selection from libraries of models (2004).
+
+    Args:
+        predicted: Out-of-fold predictions, each of shape (n_queries, n_arms).
+        scores: What happened, NaN where not known.
+    """
+    step = max(1, scores.size // _MOST_CELLS)
+    rows = slice(None, None, step)
+    members = [p[rows] for p in predicted]
+    criteria: tuple[Criterion, ...] = (difference_accuracy, routed_value)
+    chosen = [_greedy(members, scores[rows], criterion) for criterion in criteria]
+    weights: NDArray[np.float64] = np.mean(chosen, axis=0)
+    return weights
+
+
+def _greedy(
+    members: Sequence[FloatMatrix], scores: FloatMatrix, criterion: Criterion
+) -> NDArray[np.float64]:
+    counts = np.zeros(len(members))
+    total = np.zeros(scores.shape)
+    for size in range(1, _STEPS + 1):
+        values = [criterion((total + member) / size, scores) for member in members]
+        added = int(np.argmax(values))
+        counts[added] += 1
+        total += members[added]
+    return counts / _STEPS
+
+
+def routed_value(predicted: FloatMatrix, scores: FloatMatrix) -> float:
+    """Mean score, above the arm's mean, of choosing by a softmax of what is predicted.
+
+    A smooth stand-in for choosing the best arm. Cells that are not known are left out.
+    """
+    known = ~np.isnan(scores)
+    weight = np.where(known, softmax(predicted / TEMPERATURE, axis=1), 0.0)
+    if known.all():
+        return float((weight * scores).sum() / len(scores))
+    above = np.where(known, scores, 0.0) - np.nan_to_num(arm_means(scores))
+    expected = softmax(predicted / TEMPERATURE, axis=1) @ np.nan_to_num(arm_means(scores))
+    return float((weight * above).sum() / weight.sum() + expected.mean())
+
+
+def difference_accuracy(predicted: FloatMatrix, scores: FloatMatrix) -> float:
+    """Negative mean squared error of the differences between arms."""
+    return -float(np.nanmean((differences(predicted, scores) - differences(scores, scores)) ** 2))
+
+
+def differences(values: FloatMatrix, scores: FloatMatrix) -> FloatMatrix:
+    """Take most of each query's mean away: routing depends on differences between arms.
+
+    The mean is over the arms whose score is known, shrunk by one pseudo-answer, so that a query
+    that a single arm answered still counts.
+    """
+    known = ~np.isnan(scores)
+    kept = np.where(known, values, 0.0)
+    effect = kept.sum(axis=1, keepdims=True) / (known.sum(axis=1, keepdims=True) + 1)
+    return np.where(known, values - effect, np.nan)

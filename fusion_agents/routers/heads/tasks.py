@@ -1,0 +1,100 @@
+"""Which task a query looks like, and what the arms score on it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from fusion_agents.outcomes import FloatMatrix
+from fusion_agents.routers.heads.linear import fit_softmax, with_constant
+from fusion_agents.routers.interfaces import Batch, Estimate, Sample
+from fusion_agents.routers.statistics import arm_means
+
+
+@dataclass(frozen=True, eq=False)
+class TaskModel:
+    """Task posterior times shrunk task means, plus a linear residual within tasks."""
+
+    weights: NDArray[np.float64]
+    """Of the posterior, shape (n_dims + 1, n_tasks)."""
+    means: NDArray[np.float64]
+    """Shape (n_tasks, n_arms)."""
+    residual: NDArray[np.float64]
+    """Shape (n_dims + 1, n_arms); zero where there is none."""
+
+    def predict(self, batch: Batch) -> Estimate:
+        """Expect each arm's score without being told the task."""
+        x = with_constant(batch.vectors)
+        mean = softmax(x @ self.weights, axis=1) @ self.means + x @ self.residual
+        return Estimate(mean, np.full(mean.shape, np.nan))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskHead:
+    """The tasks that the log names; queries without a name are left out of the posterior.
+
+    `residual_penalty` is that of a ridge regression of what the task means leave over; infinite
+    for none.
+    """
+
+    prior: float = 10.0
+    penalty: float = 1 / 30
+    n_steps: int = 60
+    residual_penalty: float = np.inf
+
+    def fit(self, sample: Sample) -> TaskModel:
+        """Learn the posterior and the means; heads that share a posterior learn it once."""
+        classes = task_numbers(sample)
+        named = classes >= 0
+        key = ("task posterior", self.penalty, self.n_steps)
+        if key not in sample.learned:
+            sample.learned[key] = fit_softmax(
+                sample.vectors[named], classes[named], self.penalty, self.n_steps
+            )
+        weights = sample.learned[key]
+        one_hot = np.eye(weights.shape[1])[classes[named]]
+        means = group_means(one_hot, sample.scores[named], arm_means(sample.scores), self.prior)
+        residual = np.zeros((weights.shape[0], sample.scores.shape[1]))
+        if np.isfinite(self.residual_penalty):
+            x = with_constant(sample.vectors)
+            left = sample.scores - softmax(x @ weights, axis=1) @ means
+            residual = fit_ridge(x, left, self.residual_penalty)
+        return TaskModel(weights, means, residual)
+
+
+def task_numbers(sample: Sample) -> NDArray[np.int64]:
+    """Number the tasks in alphabetical order, -1 where a query has none, shape (n_queries,)."""
+    names = {name: i for i, name in enumerate(sorted({t for t in sample.tasks if t is not None}))}
+    return np.array([-1 if task is None else names[task] for task in sample.tasks], dtype=np.int64)
+
+
+def group_means(
+    membership: FloatMatrix, scores: FloatMatrix, means: NDArray[np.float64], prior: float
+) -> FloatMatrix:
+    """Mean score of each arm in each group, shrunk towards the arm's mean, (n_groups, n_arms).
+
+    Args:
+        membership: Weight of each query in each group, shape (n_queries, n_groups).
+        scores: Shape (n_queries, n_arms), NaN where not known.
+        means: What a group without answers gets, shape (n_arms,).
+        prior: Strength of the shrinkage, in queries.
+    """
+    known = ~np.isnan(scores)
+    total = membership.T @ np.where(known, scores - means, 0.0)
+    shrunk: FloatMatrix = means + total / np.maximum(membership.T @ known + prior, 1e-12)
+    return shrunk
+
+
+def fit_ridge(x: NDArray[np.float64], targets: FloatMatrix, penalty: float) -> NDArray[np.float64]:
+    """Ridge regression for each column, over its known rows; the last column of `x` is free."""
+    known = ~np.isnan(targets)
+    ridge = np.eye(x.shape[1]) * penalty
+    ridge[-1, -1] = 1e-6
+    if known.all():
+        return np.asarray(np.linalg.solve(x.T @ x + ridge, x.T @ targets), dtype=np.float64)
+    weights = np.zeros((x.shape[1], targets.shape[1]))
+    for arm, rows in enumerate(known.T):
+        seen = x[rows]
+        weights[:, arm] = np.linalg.solve(seen.T @ seen + ridge, seen.T @ targets[rows, arm])
+    return weights
