@@ -10,7 +10,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from fusion_agents.types import ArmForecast, Route
 
-_QUERY = 38
+_QUERY = 34
 """Characters of a query in a table."""
 
 
@@ -37,18 +37,16 @@ def one_route(route: "Route", n_arms: int = 8) -> Table:
 
 
 def many_routes(texts: Sequence[str], routes: "Sequence[Route]") -> Table:
-    """One line a decision, with the runner-up; a reason that all share stands below."""
-    reasons = {route.reason for route in routes}
-    table = Table(title=f"{len(routes)} new queries, routed")
+    """One line a decision, with the runner-up; the reasons stand below, numbered."""
+    reasons = list(dict.fromkeys(route.reason for route in routes))
+    table = Table(title=f"{len(routes)} new queries, routed", caption_justify="left")
+    table.caption = "\n".join(f"why {i}: {reason}" for i, reason in enumerate(reasons, 1))
     table.add_column("query", no_wrap=True)
     table.add_column("arm", overflow="fold")
     table.add_column("expected", justify="right", no_wrap=True, min_width=11)
     table.add_column("$/1k", justify="right", no_wrap=True, min_width=6)
     table.add_column("runner-up", overflow="fold")
-    if len(reasons) == 1:
-        table.caption = f"reason for each: {reasons.pop()}"
-    else:
-        table.add_column("reason", min_width=24)
+    table.add_column("why", justify="right")
     for text, route in zip(texts, routes, strict=True):
         first, *others = route.ranking
         runner_up = f"{others[0].arm} {_number(others[0].performance, '.2f')}" if others else "-"
@@ -58,7 +56,7 @@ def many_routes(texts: Sequence[str], routes: "Sequence[Route]") -> Table:
             performance(first),
             thousand(first.cost),
             Text(runner_up),
-            *([Text(route.reason)] if table.caption is None else []),
+            str(reasons.index(route.reason) + 1),
         )
     return table
 
