@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
-from fusion_agents.routers.shrinkage import ArmPrior
+from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
 
 FloatVector = NDArray[np.float64]
 
@@ -33,23 +33,23 @@ class EloRouter(Router):
     """Rate arms by whom they beat at the same query.
 
     A Bradley-Terry model of all pairs of arms that answered a query, where the higher score wins
-    and equal scores are half a win for both. Only answers to the same query are compared, so an
-    arm that was given the hard queries is not held back. It does not look at the query: always the
-    same arm for an objective. Ratings become expected scores through a line that is fitted to the
-    arms' means; the standard error is that of an arm's mean. In a log with one answer a query,
-    nothing can be compared and all arms are equal.
+    and equal scores are half a win for both; an arm's comparisons at a query count as one. Only
+    answers to the same query are compared, so an arm that was given the hard queries is not held
+    back. It does not look at the query: always the same arm for an objective. Ratings become
+    expected scores through a line that is fitted to the arms' means; the standard error is that of
+    an arm's mean. In a log with one answer a query, nothing can be compared and all arms are equal.
 
     Source: Bradley-Terry ratings as in Chatbot Arena (arXiv 2403.04132).
 
     Args:
-        prior: Drawn comparisons with an average arm that are added to each arm's own.
+        prior: Queries drawn against an average arm that are added to each arm's own.
     """
 
     name = "elo"
     needs_vectors = False
     model = EloModel
 
-    prior: float = 1.0
+    prior: float = ARM_PRIOR
 
     def learn(self, sample: Sample) -> EloModel:
         """Fit the ratings, then their line to the means."""
@@ -67,11 +67,15 @@ class EloRouter(Router):
 
 
 def pairwise_wins(scores: FloatMatrix) -> FloatMatrix:
-    """Count how often each arm beat each other one, ties as half, shape (n_arms, n_arms)."""
+    """Count how often each arm beat each other one, ties as half, shape (n_arms, n_arms).
+
+    A query counts once for each arm, shared among those that it is compared with.
+    """
     wins = np.zeros((scores.shape[1], scores.shape[1]))
+    share = 1.0 / np.maximum((~np.isnan(scores)).sum(axis=1) - 1, 1)
     for arm, own in enumerate(scores.T):
         difference = own[:, None] - scores
-        wins[arm] = (difference > 0).sum(axis=0) + 0.5 * (difference == 0).sum(axis=0)
+        wins[arm] = share @ ((difference > 0) + 0.5 * (difference == 0))
     np.fill_diagonal(wins, 0.0)
     return wins
 

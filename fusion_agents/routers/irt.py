@@ -11,13 +11,13 @@ from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.linear import LinearError
 from fusion_agents.routers.mf import Factors, fit_factors
-from fusion_agents.routers.shrinkage import ArmPrior
+from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
 
 FloatVector = NDArray[np.float64]
 
 _N_ITERATIONS = 100
 _GAUGE = 0.1
-"""Weak penalty on strengths and factors; it settles how a product is shared among its factors."""
+"""Weak penalty on factors; it settles how much of a product is in which factor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,9 @@ class IRTRouter(Router):
     query asks for (discrimination), less the query's difficulty; the last two are linear in the
     query's vector, so they are known for new queries. Graded scores enter as probabilities
     (cross-entropy) and missing cells are left out. The fit is the maximum of the likelihood with
-    Gaussian priors on difficulty and on the products of discrimination and ability, found by
-    L-BFGS from the factors of `mf`, so nothing is drawn at random. Standard errors are those of a
+    Gaussian priors on difficulty, on the products of discrimination and ability, and on how far an
+    arm's strength is from the average, found by L-BFGS from the factors of `mf`, so nothing is
+    drawn at random. Standard errors are those of a
     Bayesian linear regression; see `LinearError`.
 
     Source: IRT-Router (arXiv 2506.01048), multidimensional variant, which learns abilities from
@@ -78,11 +79,11 @@ class IRTRouter(Router):
         center = sample.vectors.mean(axis=0)
         features = (sample.vectors - center).astype(np.float64)
         linear = fit_factors(features, sample, arms, self.n_abilities, self.alpha)
-        chance = np.clip(np.nan_to_num(arms.mean, nan=0.5), 0.02, 0.98)
-        slope = float(np.mean(chance * (1 - chance)))
+        chance = np.nan_to_num(arms.mean, nan=0.5)
+        slope = max(float(np.mean(chance * (1 - chance))), 0.02)
         problem = _Problem(features, sample.scores, linear, slope)
         start = _Parameters(
-            strength=np.log(chance / (1 - chance)),
+            strength=_log_odds(chance),
             ability=linear.arm_factors,
             discrimination=linear.query_factors / slope,
             difficulty=-linear.level / slope,
@@ -119,6 +120,8 @@ class _Problem:
         self.filled = np.where(self.known, scores, 0.0)
         self.penalty = slope * linear.alpha
         self.level_penalty = slope * linear.level_alpha
+        self.strength_penalty = slope * ARM_PRIOR
+        self.average = _log_odds(np.array([np.nanmean(scores)]))
 
     def solve(self, start: _Parameters) -> _Parameters:
         """Find the most likely parameters."""
@@ -144,22 +147,26 @@ class _Problem:
         odds = at.strength + asked @ at.ability.T - (self.features @ at.difficulty)[:, None]
         entropy = np.where(self.known, np.logaddexp(0.0, odds) - self.filled * odds, 0.0)
         slope = np.where(self.known, _logistic(odds) - self.filled, 0.0)
+        gauge = _GAUGE * np.eye(at.ability.shape[1])
         abilities = at.ability.T @ at.ability
         asks = at.discrimination.T @ at.discrimination
         penalty = self.penalty * (abilities * asks).sum()
         penalty += self.level_penalty * at.difficulty @ at.difficulty
-        penalty += _GAUGE * sum((part**2).sum() for part in at[:3])
+        penalty += _GAUGE * (np.trace(abilities) + np.trace(asks))
+        penalty += self.strength_penalty * ((at.strength - self.average) ** 2).sum()
         return float(entropy.sum() + penalty / 2.0), _Parameters(
-            strength=slope.sum(axis=0) + _GAUGE * at.strength,
-            ability=slope.T @ asked + at.ability @ (self.penalty * asks + _gauge(asks)),
+            strength=slope.sum(axis=0) + self.strength_penalty * (at.strength - self.average),
+            ability=slope.T @ asked + at.ability @ (self.penalty * asks + gauge),
             discrimination=self.features.T @ (slope @ at.ability)
-            + at.discrimination @ (self.penalty * abilities + _gauge(abilities)),
+            + at.discrimination @ (self.penalty * abilities + gauge),
             difficulty=self.level_penalty * at.difficulty - self.features.T @ slope.sum(axis=1),
         )
 
 
-def _gauge(like: FloatMatrix) -> FloatMatrix:
-    return _GAUGE * np.eye(len(like))
+def _log_odds(chance: FloatVector) -> FloatVector:
+    bounded = np.clip(chance, 0.02, 0.98)
+    odds: FloatVector = np.log(bounded / (1.0 - bounded))
+    return odds
 
 
 def _logistic(odds: FloatMatrix) -> FloatMatrix:

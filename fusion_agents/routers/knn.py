@@ -77,10 +77,11 @@ class KNNModel:
 class KNNRouter(Router):
     """Forecast an arm's score from the most similar logged queries.
 
-    The forecast is the mean over the `k` nearest queries by cosine (and those exactly as near as
-    the last of them), where the arm answered them, shrunk by `prior` pseudo-queries towards the
-    arm's overall mean plus the neighbourhood's level; see `ArmPrior.local`. The search is exact.
-    The standard error is that of the neighbours' mean, from their spread and their number.
+    The forecast is the mean over the nearest queries by cosine (and those exactly as near as the
+    last of them) that the arm answered, shrunk by `prior` pseudo-queries towards the arm's overall
+    mean plus the neighbourhood's level; see `ArmPrior.local`. In a log with missing cells, so many
+    more queries count as neighbours that an arm has `k` answers there on average. The search is
+    exact. The standard error is that of the neighbours' mean, from their spread and their number.
 
     Source: FusionFactory (arXiv 2507.10540), RouterKNN, which lets the 50 nearest queries vote for
     their single best arm and so throws the other arms' scores away; this one averages the graded
@@ -88,7 +89,7 @@ class KNNRouter(Router):
 
     Args:
         encoder: Turns query text into vectors; called once per `fit` and once per batch.
-        k: Number of neighbours, at least 1.
+        k: Number of neighbours, at least 1; divided by the share of cells that are known.
         weights: `similarity` to weigh neighbours by their cosine, or `uniform`.
         prior: Strength of the shrinkage, in queries; 0 for none.
     """
@@ -102,11 +103,12 @@ class KNNRouter(Router):
 
     def learn(self, sample: Sample) -> KNNModel:
         """Keep the vectors and scores."""
+        density = 1.0 - float(np.isnan(sample.scores).mean())
         return KNNModel(
             vectors=unit(sample.vectors),
             scores=sample.scores,
             arms=ArmPrior.fit(sample.scores),
-            k=min(self.k, len(sample.queries)),
+            k=min(round(self.k / density), len(sample.queries)),
             prior=self.prior,
             weights=self.weights,
         )

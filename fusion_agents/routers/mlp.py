@@ -6,9 +6,11 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, BoolVector, Estimate, Sample
-from fusion_agents.routers.shrinkage import ArmPrior
+from fusion_agents.routers.linear import fit_ridge
+from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
 
 FloatArray = NDArray[np.float32]
 
@@ -36,8 +38,12 @@ class Network(NamedTuple):
     ) -> "Network":
         """Start with hidden units at random and no output."""
         hidden = random.normal(scale=np.sqrt(2.0 / max(n_dims, 1)), size=(n_dims, n_hidden))
-        zeros = (np.zeros(shape, np.float32) for shape in (n_hidden, (n_hidden, n_arms), n_arms))
-        return cls(hidden.astype(np.float32), *zeros)
+        return cls(
+            hidden=hidden.astype(np.float32),
+            hidden_bias=np.zeros(n_hidden, np.float32),
+            output=np.zeros((n_hidden, n_arms), np.float32),
+            output_bias=np.zeros(n_arms, np.float32),
+        )
 
     def copy(self) -> "Network":
         """Copy all parameters."""
@@ -52,16 +58,40 @@ class Network(NamedTuple):
         """Forecast scores less the arms' means, shape (n_queries, n_arms)."""
         return self.units(features) @ self.output + self.output_bias
 
-    def slopes(self, features: FloatArray, targets: FloatArray) -> "Network":
-        """Half the derivatives of the squared error per query; missing targets have none."""
+    def slopes(self, features: FloatArray, targets: FloatArray, weights: FloatArray) -> "Network":
+        """Half the derivatives of the weighted squared error per query."""
         units = self.units(features)
-        error = np.nan_to_num(units @ self.output + self.output_bias - targets) / len(features)
-        back = (error @ self.output.T) * (units > 0)
+        error: FloatArray = weights * (units @ self.output + self.output_bias - targets)
+        error /= len(features)
+        back: FloatArray = np.where(units > 0, error @ self.output.T, np.float32(0))
         return Network(features.T @ back, back.sum(axis=0), units.T @ error, error.sum(axis=0))
 
-    def loss(self, features: FloatArray, targets: FloatArray) -> float:
-        """Sum of squared errors where targets are known."""
-        return float(np.nansum((self.forecast(features) - targets) ** 2))
+    def loss(self, features: FloatArray, targets: FloatArray, weights: FloatArray) -> float:
+        """Weighted sum of squared errors."""
+        return float((weights * (self.forecast(features) - targets) ** 2).sum())
+
+
+class Lesson(NamedTuple):
+    """What a network learns from."""
+
+    features: FloatArray
+    """Shape (n_queries, n_dims)."""
+    targets: FloatArray
+    """Shape (n_queries, n_arms)."""
+    weights: FloatArray
+    """Of the targets' squared errors, same shape."""
+
+    @classmethod
+    def of(cls, features: FloatArray, targets: FloatMatrix, fill: FloatMatrix) -> "Lesson":
+        """Fill missing targets, with a total weight of 20 for each arm and at most 1 for each."""
+        known = ~np.isnan(targets)
+        light = ARM_PRIOR / np.maximum((~known).sum(axis=0), ARM_PRIOR)
+        weights = np.where(known, 1.0, light).astype(np.float32)
+        return cls(features, np.where(known, targets, fill).astype(np.float32), weights)
+
+    def take(self, rows: BoolVector | IntVector) -> "Lesson":
+        """Keep these queries."""
+        return Lesson(self.features[rows], self.targets[rows], self.weights[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +114,7 @@ class NetworkModel:
 
     def predict(self, batch: Batch) -> Estimate:
         """Average the networks."""
-        features = _scaled(batch.vectors, self.center)
+        features = _scaled(batch.vectors - self.center)
         stacked = zip(self.hidden, self.hidden_bias, self.output, self.output_bias, strict=True)
         forecasts = np.array([Network(*parts).forecast(features) for parts in stacked])
         mean = forecasts.mean(axis=0, dtype=np.float64) + self.arms.mean
@@ -97,10 +127,12 @@ class MLPRouter(Router):
     """Forecast the scores of all arms by small neural networks.
 
     A network has one hidden layer (rectified) that all arms share, and is fitted to the scores
-    less the arms' means by Adam with weight decay; missing cells have no error. There are five,
-    each trained without one fold and stopped when that fold is no longer predicted better; the
-    forecast is their mean. The standard error is their disagreement and the error of the arms'
-    means; it leaves out what all five have in common, so it is a little too small.
+    less the arms' means by Adam with weight decay. So that a few lucky answers do not make an arm,
+    all missing cells of an arm together count as 20 answers, of the quality that a ridge
+    regression on all arms together expects of the query. There are five networks, each trained
+    without one fold and stopped when that fold is no longer predicted better; the forecast is
+    their mean. The standard error is their disagreement and the error of the arms' means; it
+    leaves out what all five have in common, so it is a little too small.
 
     Source: FusionFactory (arXiv 2507.10540), RouterMLP, which trains a classifier for each arm to
     tell whether it is the single best one, and was run with a single hidden unit; this one fits
@@ -126,32 +158,29 @@ class MLPRouter(Router):
         """Train one network for each fold."""
         arms = ArmPrior.fit(sample.scores)
         center = sample.vectors.mean(axis=0)
-        features = _scaled(sample.vectors, center)
-        targets = (sample.scores - arms.mean).astype(np.float32)
+        centered = sample.vectors - center
+        residual = sample.scores - arms.mean
+        shared = np.nanmean(residual, axis=1, keepdims=True)
+        level = fit_ridge(centered.astype(np.float64), shared, sample.folds).weights
+        lesson = Lesson.of(_scaled(centered), residual, centered @ level)
         random = np.random.default_rng(sample.seed)
         networks = [
-            self._train(features, targets, sample.folds == fold, random)
-            for fold in range(_N_NETWORKS)
+            self._train(lesson, sample.folds == fold, random) for fold in range(_N_NETWORKS)
         ]
         return NetworkModel.of(networks, center, arms)
 
-    def _train(
-        self,
-        features: FloatArray,
-        targets: FloatArray,
-        held_out: BoolVector,
-        random: np.random.Generator,
-    ) -> Network:
+    def _train(self, lesson: Lesson, held_out: BoolVector, random: np.random.Generator) -> Network:
         """Train until the held-out queries are no longer predicted better."""
-        network = Network.draw(features.shape[1], self.n_hidden, targets.shape[1], random)
+        n_dims, n_arms = lesson.features.shape[1], lesson.targets.shape[1]
+        network = Network.draw(n_dims, self.n_hidden, n_arms, random)
         adam = _Adam(network, self.rate, self.decay)
-        check = features[held_out], targets[held_out]
+        check = lesson.take(held_out)
         best, best_loss, stale = network.copy(), network.loss(*check), 0
         for _ in range(self.n_epochs):
             order = random.permutation(np.flatnonzero(~held_out))
             for start in range(0, len(order), _BATCH):
                 rows = order[start : start + _BATCH]
-                adam.step(network.slopes(features[rows], targets[rows]))
+                adam.step(network.slopes(*lesson.take(rows)))
             loss = network.loss(*check)
             stale += 1
             if loss < best_loss:
@@ -184,6 +213,6 @@ class _Adam:
             parameters -= (rate * first / (np.sqrt(second) + 1e-8)).astype(np.float32)
 
 
-def _scaled(vectors: FloatArray, center: FloatArray) -> FloatArray:
-    """Centre vectors and bring their entries to about unit size."""
-    return (vectors - center) * np.float32(np.sqrt(vectors.shape[1]))
+def _scaled(vectors: FloatArray) -> FloatArray:
+    """Bring the entries of unit vectors to about unit size."""
+    return vectors * np.float32(np.sqrt(vectors.shape[1]))

@@ -10,7 +10,7 @@ from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.interfaces import Estimate
 from fusion_agents.routers.statistics import arm_means
 
-_ARM_PRIOR = 5.0
+ARM_PRIOR = 20.0
 """Answers by an average arm that are added to each arm's own, against luck with few answers."""
 _VARIANCE_PRIOR = 2.0
 
@@ -23,7 +23,7 @@ class ArmPrior:
     """
 
     mean: NDArray[np.float64]
-    """Mean score over all queries, shrunk towards the average arm by five pseudo-answers."""
+    """Mean score over all queries, shrunk towards the average arm by 20 pseudo-answers."""
     variance: NDArray[np.float64]
     """Variance of single scores, shrunk towards the pooled one by two pseudo-answers."""
     error: NDArray[np.float64]
@@ -35,7 +35,7 @@ class ArmPrior:
         count = (~np.isnan(scores)).sum(axis=0)
         raw = arm_means(scores)
         average = np.nansum(raw * count) / count.sum()
-        mean = (np.nan_to_num(raw) * count + average * _ARM_PRIOR) / (count + _ARM_PRIOR)
+        mean = (np.nan_to_num(raw) * count + average * ARM_PRIOR) / (count + ARM_PRIOR)
         squares = np.nansum((scores - raw) ** 2, axis=0)
         pooled = squares.sum() / count.sum()
         variance = (squares + _VARIANCE_PRIOR * pooled) / (count + _VARIANCE_PRIOR)
