@@ -81,8 +81,8 @@ class IRTRouter(Router):
         linear = fit_factors(features, sample, arms, self.n_abilities, self.alpha)
         chance = np.nan_to_num(arms.mean, nan=0.5)
         slope = max(float(np.mean(chance * (1 - chance))), 0.02)
-        problem = _Problem(features, sample.scores, linear, slope)
-        start = _Parameters(
+        problem = Posterior(features, sample.scores, linear, slope)
+        start = Parameters(
             strength=_log_odds(chance),
             ability=linear.arm_factors,
             discrimination=linear.query_factors / slope,
@@ -100,7 +100,7 @@ class IRTRouter(Router):
         )
 
 
-class _Parameters(NamedTuple):
+class Parameters(NamedTuple):
     """What is fitted; shapes as in `ResponseModel`. Also the shape of a gradient."""
 
     strength: FloatVector
@@ -109,7 +109,7 @@ class _Parameters(NamedTuple):
     difficulty: FloatVector
 
 
-class _Problem:
+class Posterior:
     """The posterior of the parameters."""
 
     def __init__(
@@ -123,15 +123,15 @@ class _Problem:
         self.strength_penalty = slope * ARM_PRIOR
         self.average = _log_odds(np.array([np.nanmean(scores)]))
 
-    def solve(self, start: _Parameters) -> _Parameters:
+    def solve(self, start: Parameters) -> Parameters:
         """Find the most likely parameters."""
         from scipy.optimize import minimize  # noqa: PLC0415
 
         ends = np.cumsum([part.size for part in start])[:-1]
 
-        def unpacked(flat: FloatVector) -> _Parameters:
+        def unpacked(flat: FloatVector) -> Parameters:
             parts = zip(np.split(flat, ends), start, strict=True)
-            return _Parameters(*(part.reshape(like.shape) for part, like in parts))
+            return Parameters(*(part.reshape(like.shape) for part, like in parts))
 
         def objective(flat: FloatVector) -> tuple[float, FloatVector]:
             loss, gradient = self.loss(unpacked(flat))
@@ -141,7 +141,7 @@ class _Problem:
         options = {"maxiter": _N_ITERATIONS}
         return unpacked(minimize(objective, flat, jac=True, method="L-BFGS-B", options=options).x)
 
-    def loss(self, at: _Parameters) -> tuple[float, _Parameters]:
+    def loss(self, at: Parameters) -> tuple[float, Parameters]:
         """Negative logarithm of the posterior, and its gradient."""
         asked = self.features @ at.discrimination
         odds = at.strength + asked @ at.ability.T - (self.features @ at.difficulty)[:, None]
@@ -154,7 +154,7 @@ class _Problem:
         penalty += self.level_penalty * at.difficulty @ at.difficulty
         penalty += _GAUGE * (np.trace(abilities) + np.trace(asks))
         penalty += self.strength_penalty * ((at.strength - self.average) ** 2).sum()
-        return float(entropy.sum() + penalty / 2.0), _Parameters(
+        return float(entropy.sum() + penalty / 2.0), Parameters(
             strength=slope.sum(axis=0) + self.strength_penalty * (at.strength - self.average),
             ability=slope.T @ asked + at.ability @ (self.penalty * asks + gauge),
             discrimination=self.features.T @ (slope @ at.ability)

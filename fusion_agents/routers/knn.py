@@ -81,7 +81,8 @@ class KNNRouter(Router):
     last of them) that the arm answered, shrunk by `prior` pseudo-queries towards the arm's overall
     mean plus the neighbourhood's level; see `ArmPrior.local`. In a log with missing cells, so many
     more queries count as neighbours that an arm has `k` answers there on average. The search is
-    exact. The standard error is that of the neighbours' mean, from their spread and their number.
+    exact. The standard error is that of the neighbours' mean, from their spread and their number;
+    it leaves out how the query differs from its neighbours.
 
     Source: FusionFactory (arXiv 2507.10540), RouterKNN, which lets the 50 nearest queries vote for
     their single best arm and so throws the other arms' scores away; this one averages the graded
