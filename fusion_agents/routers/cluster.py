@@ -9,6 +9,7 @@ from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.knn import unit
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ArmPrior
 
 
@@ -62,6 +63,7 @@ class ClusterRouter(Router):
 
     def learn(self, sample: Sample) -> ClusterModel:
         """Find the clusters, then average each arm's scores there."""
+        check_least(self, n_clusters=1, nearest=1, prior=0)
         centers = cluster_centers(unit(sample.vectors), self.n_clusters, sample.seed)
         weights = soft_clusters(sample.vectors, centers, self.nearest, self.sharpness)
         known = ~np.isnan(sample.scores)

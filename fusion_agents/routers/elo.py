@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
 
 FloatVector = NDArray[np.float64]
@@ -53,6 +54,7 @@ class EloRouter(Router):
 
     def learn(self, sample: Sample) -> EloModel:
         """Fit the ratings, then their line to the means."""
+        check_least(self, prior=0)
         ratings = bradley_terry(pairwise_wins(sample.scores), self.prior)
         arms = ArmPrior.fit(sample.scores)
         count = (~np.isnan(sample.scores)).sum(axis=0)

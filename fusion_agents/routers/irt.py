@@ -11,6 +11,7 @@ from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.linear import LinearError
 from fusion_agents.routers.mf import Factors, fit_factors
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
 
 FloatVector = NDArray[np.float64]
@@ -75,6 +76,7 @@ class IRTRouter(Router):
 
     def learn(self, sample: Sample) -> ResponseModel:
         """Start from the linear model with the same factors, then maximise the likelihood."""
+        check_least(self, n_abilities=1, alpha=0)
         arms = ArmPrior.fit(sample.scores)
         center = sample.vectors.mean(axis=0)
         features = (sample.vectors - center).astype(np.float64)

@@ -1,19 +1,22 @@
 """The most similar logged queries decide."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from fusion_agents.encoders.base import Vectors
+from fusion_agents.errors import ConfigError
 from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ArmPrior
 
 FloatVector = NDArray[np.float64]
+Weights = Literal["similarity", "uniform"]
 
 _ROUNDING = 1e-6
 """Cosines in float32 that differ by less are equal."""
@@ -99,11 +102,17 @@ class KNNRouter(Router):
     model = KNNModel
 
     k: int = 100
-    weights: Literal["uniform", "similarity"] = "similarity"
+    weights: Weights = "similarity"
     prior: float = 10.0
 
     def learn(self, sample: Sample) -> KNNModel:
         """Keep the vectors and scores."""
+        check_least(self, k=1, prior=0)
+        if self.weights not in get_args(Weights):
+            raise ConfigError(
+                f"option weights of router 'knn' must be one of {', '.join(get_args(Weights))}, "
+                f"not {self.weights!r}"
+            )
         density = 1.0 - float(np.isnan(sample.scores).mean())
         return KNNModel(
             vectors=unit(sample.vectors),

@@ -10,6 +10,7 @@ from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.linear import ALPHAS, LinearError, fit_ridge
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ArmPrior
 
 _N_SWEEPS = 50
@@ -68,6 +69,7 @@ class MFRouter(Router):
 
     def learn(self, sample: Sample) -> FactorModel:
         """Fit the shared part, then the factors of what is left."""
+        check_least(self, rank=1, alpha=0)
         arms = ArmPrior.fit(sample.scores)
         center = sample.vectors.mean(axis=0)
         features = (sample.vectors - center).astype(np.float64)

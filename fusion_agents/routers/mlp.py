@@ -10,6 +10,7 @@ from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, BoolVector, Estimate, Sample
 from fusion_agents.routers.linear import fit_ridge
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
 
 FloatArray = NDArray[np.float32]
@@ -156,6 +157,7 @@ class MLPRouter(Router):
 
     def learn(self, sample: Sample) -> NetworkModel:
         """Train one network for each fold."""
+        check_least(self, n_hidden=1, rate=0, decay=0, n_epochs=1)
         arms = ArmPrior.fit(sample.scores)
         center = sample.vectors.mean(axis=0)
         centered = sample.vectors - center

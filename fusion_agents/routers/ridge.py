@@ -8,6 +8,7 @@ from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Sample
 from fusion_agents.routers.linear import ALPHAS, LinearError, LinearModel, fit_ridge
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ArmPrior
 
 
@@ -35,6 +36,7 @@ class RidgeRouter(Router):
 
     def learn(self, sample: Sample) -> LinearModel:
         """Fit the shared part, then what is left of each arm."""
+        check_least(self, alpha=0)
         arms = ArmPrior.fit(sample.scores)
         center = sample.vectors.mean(axis=0)
         features = (sample.vectors - center).astype(np.float64)

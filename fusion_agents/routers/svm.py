@@ -8,6 +8,7 @@ from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Sample
 from fusion_agents.routers.linear import LinearError, LinearModel, fit_ridge
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ArmPrior
 
 
@@ -41,6 +42,7 @@ class SVMRouter(Router):
 
     def learn(self, sample: Sample) -> LinearModel:
         """Fit the shared part, then what is left of each arm."""
+        check_least(self, C=0, epsilon=0)
         arms = ArmPrior.fit(sample.scores)
         center = sample.vectors.mean(axis=0)
         features = (sample.vectors - center).astype(np.float64)

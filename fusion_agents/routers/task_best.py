@@ -7,6 +7,7 @@ import numpy as np
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
+from fusion_agents.routers.options import check_least
 from fusion_agents.routers.shrinkage import ArmPrior
 
 
@@ -47,6 +48,7 @@ class TaskBestRouter(Router):
 
     def learn(self, sample: Sample) -> TaskModel:
         """Average each arm's scores by task."""
+        check_least(self, prior=0)
         tasks = tuple(sorted({task for task in sample.tasks if task}))
         members = np.array([[task == known for task in sample.tasks] for known in tasks])
         members = members.reshape(len(tasks), len(sample.tasks)).astype(np.float64)
