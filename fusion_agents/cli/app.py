@@ -85,5 +85,11 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit.
+
+    The matrices here are small: threads of a matrix library wait for each other longer than they
+    work, many times longer on a busy machine. So there is one, unless the environment says more.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     app(prog_name="fusion-agents")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fusion_agents.routers.base import Router
 
 ROUTERS = ("best", "task-best", "cheapest", "random", "knn", "auto")
-N_QUESTIONS, N_ROUTED = 1_500, 12
+N_ROUTED = 12
 
 _SIMULATED = (
     "The models are SIMULATED and so are the figures: they show what the package does, not how "
@@ -38,6 +38,9 @@ def demo(
     ] = None,
     exclude_arms: ExcludedArms = "",
     seed: Seed = 0,
+    questions: Annotated[
+        int, typer.Option(min=60, help="How many questions the simulated models answer.")
+    ] = 1_500,
     svg: Annotated[
         Path | None, typer.Option(help="Save what is shown as a picture.", show_default=False)
     ] = None,
@@ -56,7 +59,7 @@ def demo(
     console = recorder()
     if log is None:
         console.print(_SIMULATED, style="yellow")
-        outcomes, new = _simulated(folder, seed)
+        outcomes, new = _simulated(folder, questions, seed)
     else:
         outcomes, new = _real(log, seed)
     outcomes = outcomes.without_arms(names(exclude_arms))
@@ -68,7 +71,7 @@ def demo(
         save_picture(console, svg, "fusion-agents demo")
 
 
-def _simulated(folder: Path, seed: int) -> "tuple[Outcomes, Sequence[str]]":
+def _simulated(folder: Path, n_questions: int, seed: int) -> "tuple[Outcomes, Sequence[str]]":
     """Write a simulated log, import it, and think of questions that are not in it."""
     from fusion_agents.simulation import generate_questions, simulate_log
     from fusion_agents.stores.formats.base import Record
@@ -79,11 +82,11 @@ def _simulated(folder: Path, seed: int) -> "tuple[Outcomes, Sequence[str]]":
     file = folder / "simulated-log.jsonl"
     with progress() as step, RoutingLog(folder / "routing.db") as log:
         step("simulating models", 0, None)
-        JSONLinesWriter().write(map(Record, simulate_log(N_QUESTIONS, seed)), file)
+        JSONLinesWriter().write(map(Record, simulate_log(n_questions, seed)), file)
         import_files(file, log, on_progress=lambda s: step("importing answers", s.rows, None))
         outcomes = log.outcomes()
     known = {query.text for query in outcomes.queries}
-    more = [question.text for question in generate_questions(N_QUESTIONS, seed + 1)]
+    more = [question.text for question in generate_questions(10 * N_ROUTED, seed + 1)]
     return outcomes, [text for text in more if text not in known][:N_ROUTED]
 
 
