@@ -233,7 +233,7 @@ def _orthonormal(columns: NDArray[np.float32], rank: int | None = None) -> NDArr
     leading = np.argsort(-values, kind="stable")[:rank]
     floor = max(float(values.max()), 1e-300) * 1e-12
     basis = wide @ (rotation[:, leading] / np.sqrt(np.maximum(values[leading], floor)))
-    return basis.astype(np.float32)
+    return np.asarray(basis, dtype=np.float32)
 
 
 def _unit(vectors: Vectors) -> Vectors:

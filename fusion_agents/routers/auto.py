@@ -21,9 +21,6 @@ from fusion_agents.routers.interfaces import (
     Utilities,
 )
 
-_MARGIN = 0.5
-"""Standard errors by which the expected gain must exceed zero for routing to be used."""
-
 
 @dataclass(frozen=True, eq=False)
 class AutoModel:
@@ -51,7 +48,7 @@ class ExpectedGain(NamedTuple):
     @property
     def pays(self) -> bool:
         """Whether the evidence speaks for routing at all."""
-        return self.gain > _MARGIN * self.standard_error
+        return self.gain > 0
 
 
 @dataclass(kw_only=True)
@@ -62,22 +59,24 @@ class AutoRouter(Router):
     shrunk task means, with a ridge on what is left over; the same over clusters as latent tasks;
     a logistic regression of graded scores per arm; and the mean of the nearest logged queries.
     Five-fold cross-validation, near-duplicates in one fold, picks each family's setting by the
-    squared error of the differences between arms, then weighs the families (halfway between
-    non-negative least squares and equal weights) and calibrates the level. No task label is
-    needed when routing.
+    routed value and the squared error of the differences between arms, weighs the families by
+    greedy selection and calibrates the level. No task label is needed when routing.
 
     Two guards hold it back. Under an objective for which out-of-fold routing did not beat the
-    best single arm by half a standard error, every query goes to that arm. And a query that is
-    less like the log than all but `novelty` of the logged queries goes to it as well.
+    best single arm, every query goes to that arm. And the less a query is like the logged ones,
+    the larger an advantage over that arm the forecast must show (see `Novelty`).
 
     Args:
-        novelty: Share of the logged queries that the second guard would hold back; 0 for none.
+        novelty: Share of the logged queries, the least usual ones, for which the second guard
+            asks for an advantage; 0 for none.
+        caution: Advantage in expected score that it asks for at the most unusual of them.
     """
 
     name = "auto"
     model = AutoModel
 
-    novelty: float = 0.05
+    novelty: float = 0.2
+    caution: float = 0.15
 
     _gains: dict[Objective, ExpectedGain] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -93,8 +92,10 @@ class AutoRouter(Router):
         """Fit the blend and keep its out-of-fold forecasts."""
         self._gains.clear()
         fitted = fit_blend(sample)
-        floor = Novelty.fit(fitted.model.neighbours, sample.vectors, sample.folds, self.novelty)
-        model = AutoModel(fitted.model, floor, fitted.settings)
+        novelty = Novelty.fit(
+            fitted.model.neighbours, sample.vectors, sample.folds, self.novelty, self.caution
+        )
+        model = AutoModel(fitted.model, novelty, fitted.settings)
         return Learned(model, fitted.out_of_fold)
 
     def utilities(self, batch: Batch, forecast: Forecast, objective: Objective) -> Utilities:
@@ -104,7 +105,7 @@ class AutoRouter(Router):
         if expected is None:
             return Utilities(values)
         if expected.pays:
-            held_back = self._unlike(batch, objective)
+            held_back = self._too_new(batch, objective, values, expected.best)
             why = "unlike the logged queries: best single arm"
         else:
             held_back = np.full(len(values), True)
@@ -135,13 +136,18 @@ class AutoRouter(Router):
             self._gains[objective] = gain
         return self._gains[objective]
 
-    def _unlike(
-        self, batch: Batch, objective: Objective
-    ) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    def _too_new(
+        self, batch: Batch, objective: Objective, values: FloatMatrix, best: int
+    ) -> BoolVector:
+        """Where a query is so unusual that the forecast's advantage is not believed."""
         model = self.fitted.performance if objective.performance else self.fitted.judge
-        if not isinstance(model, AutoModel):
-            return np.full(len(batch.queries), False)
-        return model.novelty.unlike(model.blend.neighbours, batch.vectors)
+        if not isinstance(model, AutoModel) or not len(values):
+            return np.full(len(values), False)
+        demand = model.novelty.demand(model.blend.neighbours, batch.vectors)
+        weight = objective.performance + objective.judge
+        usable = np.where(self.allowed(objective), values, np.nan)
+        advantage = np.nanmax(usable, axis=1, initial=-np.inf) - values[:, best]
+        return np.asarray(advantage < weight * demand)
 
     def _constant_utility(self, objective: Objective) -> FloatMatrix:
         """Utility of each arm's means, shape (1, n_arms), NaN where the objective forbids it."""

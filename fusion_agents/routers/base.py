@@ -143,7 +143,7 @@ class Router(ABC):
         return self.encoder_.encode(texts)
 
     def _learn_score(self, sample: Sample, scores: FloatMatrix) -> Learned:
-        known: NDArray[np.bool_] = (~np.isnan(scores)).any(axis=1)
+        known = np.asarray((~np.isnan(scores)).any(axis=1))
         if not known.any():
             return Learned(None)
         learned = self.learn_and_forecast(replace(sample, scores=scores).take(known))

@@ -1,4 +1,4 @@
-"""How unlike a query is to everything in the log."""
+"""How unlike a query is to everything in the log, and what that asks of a forecast."""
 
 from dataclasses import dataclass
 
@@ -11,38 +11,57 @@ from fusion_agents.routers.heads.neighbours import NeighbourModel
 
 _NEAREST = 10
 _CHUNK = 512
+_STEPS = 64
+_HOPELESS = 0.005
+"""Share of the logged queries below which no forecast is believed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
-    """A floor under the similarity of a query to its nearest logged queries.
+    """Demands a larger advantage over the best single arm, the less a query is like the log.
 
     Similarity is the mean cosine to the ten nearest logged queries in the space of the neighbours
-    head. The floor is a quantile of what the logged queries have to those of other folds.
+    head. Its rank among the similarities that the logged queries have to those of other folds
+    says how unusual it is: from rank `share` down to 0 the demand rises from 0 to `caution`, with
+    the square of the distance, and below rank 0.005 nothing is believed.
+
+    Leaving out whole tasks of real logs in turn, this loses less on the worst of them than
+    sending the least similar queries to the best single arm outright, and costs less on ordinary
+    queries.
     """
 
-    floor: float
+    levels: NDArray[np.float64]
+    """Similarities at evenly spaced ranks from 0 to `share`, ascending."""
+    share: float
+    caution: float
 
     @classmethod
     def fit(
-        cls, model: NeighbourModel, vectors: Vectors, folds: IntVector, share: float
+        cls,
+        model: NeighbourModel,
+        vectors: Vectors,
+        folds: IntVector,
+        share: float,
+        caution: float,
     ) -> "Novelty":
-        """Set the floor so that `share` of the logged queries lie below it."""
-        if share <= 0:
-            return cls(-1.0)
+        """Learn the usual similarities from the logged queries' vectors."""
         projected = model.projection.apply(vectors)
         values = np.empty(len(projected))
         for fold in np.unique(folds):
             inside = folds == fold
-            others = projected[~inside] if (~inside).any() else projected
+            others = projected if inside.all() else projected[~inside]
             values[inside] = mean_similarity(others, projected[inside])
-        return cls(float(np.quantile(values, share)))
+        ranks = np.linspace(0, share, _STEPS)
+        return cls(np.quantile(values, ranks), share, caution)
 
-    def unlike(self, model: NeighbourModel, vectors: Vectors) -> NDArray[np.bool_]:
-        """Which queries lie below the floor, shape (n_queries,)."""
-        projected = model.projection.apply(vectors)
-        below: NDArray[np.bool_] = mean_similarity(model.logged, projected) < self.floor
-        return below
+    def demand(self, model: NeighbourModel, vectors: Vectors) -> NDArray[np.float64]:
+        """Advantage in expected score that a forecast must show, shape (n_queries,)."""
+        if not self.share > 0:
+            return np.zeros(len(vectors))
+        similarity = mean_similarity(model.logged, model.projection.apply(vectors))
+        rank = np.interp(similarity, self.levels, np.linspace(0, self.share, _STEPS))
+        demand: NDArray[np.float64] = self.caution * (1 - rank / self.share) ** 2
+        return np.where(rank < _HOPELESS, np.inf, demand)
 
 
 def mean_similarity(logged: Vectors, vectors: Vectors) -> NDArray[np.float64]:
