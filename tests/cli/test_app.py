@@ -77,6 +77,17 @@ def test_an_error_of_the_operating_system_is_one_line_too(
     assert "Traceback" not in result.stderr
 
 
+def test_a_terminal_that_knows_only_ascii_gets_question_marks(router: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "fusion_agents", "route", "--router", str(router), "2 + 2?"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b" ? 0." in done.stdout
+
+
 def test_the_package_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "fusion_agents", "--version"],
