@@ -20,10 +20,24 @@ from fusion_agents.stores.importing import import_files
 
 N_MODELS = 20
 COLUMNS = (
-    "task_name", "task_id", "task_description", "task_description_embedding", "query",
-    "query_embedding", "ground_truth", "metric", "llm", "input_price", "output_price",
-    "input_tokens_num", "output_tokens_num", "performance", "cost", "response",
-    "llm_description", "llm_judge",
+    "task_name",
+    "task_id",
+    "task_description",
+    "task_description_embedding",
+    "query",
+    "query_embedding",
+    "ground_truth",
+    "metric",
+    "llm",
+    "input_price",
+    "output_price",
+    "input_tokens_num",
+    "output_tokens_num",
+    "performance",
+    "cost",
+    "response",
+    "llm_description",
+    "llm_judge",
 )
 
 
