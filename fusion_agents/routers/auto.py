@@ -1,9 +1,10 @@
 """The default router: a blend chosen by cross-validation on the user's own log."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import FloatMatrix
@@ -26,6 +27,9 @@ from fusion_agents.routers.interfaces import (
 class AutoModel:
     """A blend, and how it tells that a query is unlike the log."""
 
+    n_arms: int
+    scored: NDArray[np.int64]
+    """Positions of the arms that have scores; the others' forecasts are NaN."""
     blend: BlendModel
     novelty: Novelty
     settings: tuple[str, ...]
@@ -33,7 +37,16 @@ class AutoModel:
 
     def predict(self, batch: Batch) -> Estimate:
         """Expect each arm's score by the blend."""
-        return self.blend.predict(batch)
+        blended = self.blend.predict(batch)
+        mean, std = (self._everywhere(values) for values in blended)
+        return Estimate(mean, std)
+
+    def _everywhere(self, values: FloatMatrix) -> FloatMatrix:
+        if len(self.scored) == self.n_arms:
+            return values
+        spread = np.full((len(values), self.n_arms), np.nan)
+        spread[:, self.scored] = values
+        return spread
 
 
 class ExpectedGain(NamedTuple):
@@ -91,12 +104,14 @@ class AutoRouter(Router):
     def learn_and_forecast(self, sample: Sample) -> Learned:
         """Fit the blend and keep its out-of-fold forecasts."""
         self._gains.clear()
-        fitted = fit_blend(sample)
+        scored = np.flatnonzero(~np.isnan(sample.scores).all(axis=0))
+        fitted = fit_blend(replace(sample, scores=sample.scores[:, scored]))
         novelty = Novelty.fit(
             fitted.model.neighbours, sample.vectors, sample.folds, self.novelty, self.caution
         )
-        model = AutoModel(fitted.model, novelty, fitted.settings)
-        return Learned(model, fitted.out_of_fold)
+        n_arms = sample.scores.shape[1]
+        model = AutoModel(n_arms, scored, fitted.model, novelty, fitted.settings)
+        return Learned(model, model._everywhere(fitted.out_of_fold))
 
     def utilities(self, batch: Batch, forecast: Forecast, objective: Objective) -> Utilities:
         """Weigh the forecast; give the best single arm where a guard holds routing back."""

@@ -1,7 +1,7 @@
 """What a router is: fit on outcomes, forecast each arm, route under an objective."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -28,7 +28,7 @@ from fusion_agents.routers.interfaces import (
     Utilities,
 )
 from fusion_agents.routers.quantity import QuantityModel
-from fusion_agents.routers.statistics import arm_means
+from fusion_agents.routers.shrinkage import ArmPrior
 from fusion_agents.types import Arm, ArmForecast, Query, Route
 
 TIE = 1e-9
@@ -116,8 +116,8 @@ class Router(ABC):
         judge = self._learn_score(sample, ordered.judge)
         self.fitted_ = Fitted(
             arms=tuple(map(str, ordered.arms)),
-            mean_performance=arm_means(ordered.performance),
-            mean_judge=arm_means(ordered.judge),
+            mean_performance=ArmPrior.fit(ordered.performance).mean,
+            mean_judge=ArmPrior.fit(ordered.judge).mean,
             n_answers=ordered.answered.sum(axis=0),
             cost=costs,
             latency=latencies,
@@ -368,25 +368,31 @@ def _nullable(values: FloatMatrix) -> list[list[float | None]]:
     return rows
 
 
-def _rankings(decisions: Decisions) -> list[tuple[ArmForecast, ...]]:
+def _rankings(decisions: Decisions) -> Iterator[tuple[ArmForecast, ...]]:
     """Every arm's evidence for each query, best first; NaN becomes none."""
     forecast = decisions.forecast
-    columns = {
-        "performance": forecast.performance,
-        "performance_std": forecast.performance_std,
-        "judge": forecast.judge,
-        "cost": forecast.cost,
-        "latency": forecast.latency,
-        "utility": decisions.utilities,
-    }
-    cells = [_nullable(values) for values in columns.values()]
-    return [
-        tuple(
-            ArmForecast.model_construct(
+    columns = (
+        forecast.performance,
+        forecast.performance_std,
+        forecast.judge,
+        forecast.cost,
+        forecast.latency,
+        decisions.utilities,
+    )
+    cells = [_nullable(np.take_along_axis(c, decisions.order, axis=1)) for c in columns]
+    make = ArmForecast.model_construct
+    for order, *rows in zip(decisions.order.tolist(), *cells, strict=True):
+        yield tuple(
+            make(
                 arm=forecast.arms[arm],
-                **{name: rows[query][arm] for name, rows in zip(columns, cells, strict=True)},
+                performance=performance,
+                performance_std=std,
+                judge=judge,
+                cost=cost,
+                latency=latency,
+                utility=utility,
             )
-            for arm in order
+            for arm, performance, std, judge, cost, latency, utility in zip(
+                order, *rows, strict=True
+            )
         )
-        for query, order in enumerate(decisions.order.tolist())
-    ]

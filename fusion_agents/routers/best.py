@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
-from fusion_agents.routers.statistics import arm_means
+from fusion_agents.routers.shrinkage import ArmPrior
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,12 +20,9 @@ class ConstantModel:
 
     @classmethod
     def fit(cls, scores: NDArray[np.float64]) -> "ConstantModel":
-        """Learn the arms' means from scores of shape (n_queries, n_arms)."""
-        n_answers = (~np.isnan(scores)).sum(axis=0)
-        spread = np.array(
-            [np.nanstd(s) if n else np.nan for s, n in zip(scores.T, n_answers, strict=True)]
-        )
-        return cls(arm_means(scores), spread / np.sqrt(np.maximum(n_answers, 1)))
+        """Learn from scores of shape (n_queries, n_arms)."""
+        prior = ArmPrior.fit(scores)
+        return cls(prior.mean, np.sqrt(prior.error))
 
     def predict(self, batch: Batch) -> Estimate:
         """Repeat the means for each query."""
@@ -37,8 +34,10 @@ class ConstantModel:
 class BestRouter(Router):
     """Always the arm with the highest mean utility in the training log.
 
-    It does not look at the query, so it picks one arm for an objective; a hard cap on cost is
-    applied to the arms' mean costs. Every gain in a report is a gain over this router.
+    An arm's mean is shrunk towards the average arm by 20 pseudo-answers, so that three lucky
+    answers do not make a best arm. It does not look at the query, so it picks one arm for an
+    objective; a hard cap on cost is applied to the arms' mean costs. Every gain in a report is a
+    gain over this router.
     """
 
     name = "best"

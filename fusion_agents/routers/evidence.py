@@ -30,7 +30,8 @@ def hold_out(
         "cost": _quantity_out_of_fold(sample, outcomes.cost),
         "latency": _quantity_out_of_fold(sample, outcomes.latency),
     }
-    rows = np.arange(outcomes.n_queries)
+    known = ~(np.isnan(forecast["performance"]) & np.isnan(forecast["judge"])).all(axis=1)
+    rows = np.flatnonzero(known)
     if len(rows) > MOST_QUERIES:
         rows = np.sort(np.random.default_rng(sample.seed).permutation(rows)[:MOST_QUERIES])
     actual = {name: getattr(outcomes, name) for name in forecast}

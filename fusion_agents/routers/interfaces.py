@@ -162,7 +162,7 @@ class Fitted:
     arms: tuple[str, ...]
     """Names of the arms in canonical order; all arrays follow it."""
     mean_performance: NDArray[np.float64]
-    """Shape (n_arms,), corrected for which queries an arm answered; NaN if unknown."""
+    """Shape (n_arms,), corrected for luck and for which queries an arm answered; or NaN."""
     mean_judge: NDArray[np.float64]
     n_answers: NDArray[np.int64]
     """Number of queries that each arm answered, shape (n_arms,)."""

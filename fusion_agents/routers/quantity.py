@@ -11,7 +11,7 @@ from fusion_agents.encoders.base import Vectors
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.types import Query
 
-_ALPHA = 3.0
+_PENALTY = 3.0
 _MIN_ANSWERS = 30
 
 
@@ -42,20 +42,21 @@ class QuantityModel:
         means, factors = np.full(n_arms, np.nan), np.zeros(n_arms)
         weights = np.zeros((features.shape[1], n_arms))
         bounds = np.full((2, n_arms), np.nan)
+        known = ~np.isnan(values)
+        gram: dict[bytes, NDArray[np.float64]] = {}
         for arm in range(n_arms):
-            known = ~np.isnan(values[:, arm])
-            seen = values[known, arm]
+            seen = values[known[:, arm], arm]
             if not len(seen):
                 continue
             means[arm], bounds[:, arm] = seen.mean(), (seen.min(), seen.max())
-            if len(seen) < _MIN_ANSWERS or not vectors.shape[1] or seen.min() <= 0:
+            constant = seen.min() <= 0 or seen.min() == seen.max()
+            if constant or len(seen) < _MIN_ANSWERS or not vectors.shape[1]:
                 continue
-            if seen.min() == seen.max():
-                continue
-            x = features[known]
-            penalty = _ALPHA * np.eye(x.shape[1])
-            penalty[0, 0] = 0.0
-            weights[:, arm] = np.linalg.solve(x.T @ x + penalty, x.T @ np.log(seen))
+            x = features[known[:, arm]]
+            answered = known[:, arm].tobytes()
+            if answered not in gram:
+                gram[answered] = x.T @ x + _PENALTY * _not_first(x.shape[1])
+            weights[:, arm] = np.linalg.solve(gram[answered], x.T @ np.log(seen))
             factors[arm] = seen.mean() / np.exp(x @ weights[:, arm]).mean()
         return cls(means, weights, factors, bounds)
 
@@ -74,3 +75,10 @@ def _features(queries: Sequence[Query], vectors: Vectors) -> NDArray[np.float64]
     """A constant, the logarithm of the text's length (about unit scale) and the vector."""
     length = np.array([np.log1p(len(query.text)) / 8.0 for query in queries])
     return np.column_stack([np.ones(len(queries)), length, vectors.astype(np.float64)])
+
+
+def _not_first(n: int) -> NDArray[np.float64]:
+    """Identity that leaves the constant free."""
+    identity = np.eye(n)
+    identity[0, 0] = 0.0
+    return identity

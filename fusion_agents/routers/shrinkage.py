@@ -34,6 +34,8 @@ class ArmPrior:
         """Learn from scores of shape (n_queries, n_arms), NaN where not known."""
         count = (~np.isnan(scores)).sum(axis=0)
         raw = arm_means(scores)
+        if not count.any():
+            return cls(raw, raw, raw)
         average = np.nansum(raw * count) / count.sum()
         mean = (np.nan_to_num(raw) * count + average * ARM_PRIOR) / (count + ARM_PRIOR)
         squares = np.nansum((scores - raw) ** 2, axis=0)

@@ -15,13 +15,16 @@ from fusion_agents.routers.heads.neighbours import NeighbourHead, NeighbourModel
 from fusion_agents.routers.heads.selection import select
 from fusion_agents.routers.heads.tasks import TaskHead, TaskModel
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
-from fusion_agents.routers.statistics import arm_means
+from fusion_agents.routers.shrinkage import ArmPrior
 
 MIN_TASK = 20
 """A task with fewer queries than this is not worth a posterior."""
 
 FAMILIES = ("task", "latent", "logistic", "neighbours")
 """Kinds of heads, in the order of a blend's weights."""
+
+MOST_CROSSED = 8_192
+"""Queries that are cross-validated on; settings do not need more."""
 
 _NO_CHANGE = np.array([1.0, 0.0])
 
@@ -124,7 +127,7 @@ def choose(
         if sum(w for w, _ in own) > 0:
             settings[name] = -max(own)[1]
             total[name] = sum(w for w, _ in own)
-    means = arm_means(scores[rows])
+    means = ArmPrior.fit(scores[rows]).mean
     heads = [predicted[name][i][rows] for name, i in settings.items()]
     raw = combine(heads, means, np.array([total[name] for name in settings]), _NO_CHANGE)
     return Choice(settings, total, fit_level(raw, scores[rows]))
@@ -149,7 +152,7 @@ class FittedBlend:
 
     model: BlendModel
     out_of_fold: FloatMatrix
-    """Shape (n_queries, n_arms)."""
+    """Shape (n_queries, n_arms); NaN for queries that were not cross-validated."""
     settings: tuple[str, ...]
     """In words: weight and setting of each family that counts."""
 
@@ -160,16 +163,18 @@ def fit_blend(sample: Sample) -> FittedBlend:
     The blend's own out-of-fold predictions use what the other folds would have chosen.
     """
     chosen = families(sample)
-    predicted = cross_validate(sample, chosen)
-    means = arm_means(sample.scores)
-    held_out = np.empty(sample.scores.shape)
-    for fold in np.unique(sample.folds):
-        inside = sample.folds == fold
-        choice = choose(predicted, sample.scores, inside if inside.all() else ~inside)
+    rows = np.sort(np.random.default_rng(sample.seed).permutation(len(sample.folds))[:MOST_CROSSED])
+    crossed = sample.take(rows)
+    predicted = cross_validate(crossed, chosen)
+    means = ArmPrior.fit(sample.scores).mean
+    held_out = np.full(sample.scores.shape, np.nan)
+    for fold in np.unique(crossed.folds):
+        inside = crossed.folds == fold
+        choice = choose(predicted, crossed.scores, inside if inside.all() else ~inside)
         heads = [predicted[name][i][inside] for name, i in choice.settings.items()]
         weights = np.array([choice.weights[name] for name in choice.settings])
-        held_out[inside] = combine(heads, means, weights, choice.level)
-    choice = choose(predicted, sample.scores, np.full(len(held_out), True))
+        held_out[rows[inside]] = combine(heads, means, weights, choice.level)
+    choice = choose(predicted, crossed.scores, np.full(len(rows), True))
     recipes = {name: settings[choice.settings.get(name, 0)] for name, settings in chosen}
     used = [name for name in recipes if name in choice.weights or name == "neighbours"]
     model = BlendModel(

@@ -9,7 +9,7 @@ from fusion_agents.encoders.base import Vectors
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.heads.tasks import group_means
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
-from fusion_agents.routers.statistics import arm_means
+from fusion_agents.routers.shrinkage import ArmPrior
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class LatentTaskHead:
         """Cluster the queries and average the scores."""
         centres = spherical_k_means(sample.vectors, self.n_clusters, sample.seed)
         member = membership(sample.vectors, centres, self.n_nearest, self.sharpness)
-        means = group_means(member, sample.scores, arm_means(sample.scores), self.prior)
+        means = group_means(member, sample.scores, ArmPrior.fit(sample.scores).mean, self.prior)
         return LatentTaskModel(centres, means, self.n_nearest, self.sharpness)
 
 

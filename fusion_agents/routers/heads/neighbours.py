@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from fusion_agents.encoders.base import Vectors
-from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
-from fusion_agents.routers.statistics import arm_means
+from fusion_agents.routers.shrinkage import ArmPrior
+
+MOST_LOGGED = 20_000
+"""Queries that are searched; more make no forecast better and each one slower."""
 
 _CHUNK = 512
+_LEAST_VARIANCE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,20 +71,21 @@ class NeighbourModel:
 
     def predict(self, batch: Batch) -> Estimate:
         """Average the neighbours that an arm answered, shrunk towards the arm's mean."""
-        mean, std = (np.empty((len(batch.queries), len(self.means))) for _ in range(2))
-        complete = bool(self.known.all())
         at = nearest(self.logged, self.projection.apply(batch.vectors), self.k)
-        for start in range(0, len(at), _CHUNK):
-            rows = at[start : start + _CHUNK]
-            near = self.scores[rows]
-            count = np.float64(rows.shape[1]) if complete else self.known[rows].sum(axis=1)
-            total = near.sum(axis=1, dtype=np.float64)
-            part = slice(start, start + _CHUNK)
-            mean[part] = self.means + total / (count + self.prior)
-            square = (near**2).sum(axis=1, dtype=np.float64) / np.maximum(count, 1)
-            spread = square - (total / np.maximum(count, 1)) ** 2
-            std[part] = np.sqrt(np.maximum(spread, 0.01) / (count + 1))
-        return Estimate(mean, std)
+        ends = np.arange(len(at) + 1) * at.shape[1]
+        near = csr_array(
+            (np.ones(at.size, dtype=np.float32), at.ravel(), ends),
+            shape=(len(at), len(self.logged)),
+        )
+        total = (near @ self.scores).astype(np.float64)
+        squares = (near @ self.scores**2).astype(np.float64)
+        count = np.full((len(at), 1), float(at.shape[1]))
+        if not self.known.all():
+            count = (near @ self.known.astype(np.float32)).astype(np.float64)
+        mean = self.means + total / (count + self.prior)
+        average = total / np.maximum(count, 1)
+        spread = np.maximum(squares / np.maximum(count, 1) - average**2, _LEAST_VARIANCE)
+        return Estimate(mean, np.sqrt(spread / (count + 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +97,12 @@ class NeighbourHead:
     n_kept: int = 64
 
     def fit(self, sample: Sample) -> NeighbourModel:
-        """Remember the queries."""
+        """Remember the queries, or of many an evenly spaced part."""
         projection = Projection.fit(sample.vectors, self.n_kept)
-        means = arm_means(sample.scores)
-        known: NDArray[np.bool_] = ~np.isnan(sample.scores)
-        centred: FloatMatrix = np.where(known, sample.scores - means, 0.0)
-        logged = projection.apply(sample.vectors)
-        return NeighbourModel(
-            projection, logged, centred.astype(np.float32), known, means, self.k, self.prior
-        )
+        means = ArmPrior.fit(sample.scores).mean
+        kept = slice(None, None, 1 + (len(sample.queries) - 1) // MOST_LOGGED)
+        scores = sample.scores[kept]
+        known: NDArray[np.bool_] = ~np.isnan(scores)
+        centred = np.where(known, scores - means, 0.0).astype(np.float32)
+        logged = projection.apply(sample.vectors[kept])
+        return NeighbourModel(projection, logged, centred, known, means, self.k, self.prior)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from fusion_agents.outcomes import FloatMatrix
-from fusion_agents.routers.statistics import arm_means
+from fusion_agents.routers.shrinkage import ArmPrior
 
 TEMPERATURE = 0.05
 """Of the softmax by which ensembles are compared, in units of score."""
@@ -75,8 +75,9 @@ def routed_value(
     weight = np.where(known, softmax(predicted / temperature, axis=1), 0.0)
     if known.all():
         return float((weight * scores).sum() / len(scores))
-    above = np.where(known, scores, 0.0) - np.nan_to_num(arm_means(scores))
-    expected = softmax(predicted / temperature, axis=1) @ np.nan_to_num(arm_means(scores))
+    means = ArmPrior.fit(scores).mean
+    above = np.where(known, scores - means, 0.0)
+    expected = softmax(predicted / temperature, axis=1) @ means
     return float((weight * above).sum() / weight.sum() + expected.mean())
 
 

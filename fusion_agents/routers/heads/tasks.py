@@ -9,7 +9,7 @@ from scipy.special import softmax
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.heads.linear import fit_softmax, with_constant
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
-from fusion_agents.routers.statistics import arm_means
+from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,9 @@ class TaskHead:
             )
         weights = sample.learned[key]
         one_hot = np.eye(weights.shape[1])[classes[named]]
-        means = group_means(one_hot, sample.scores[named], arm_means(sample.scores), self.prior)
+        means = group_means(
+            one_hot, sample.scores[named], ArmPrior.fit(sample.scores).mean, self.prior
+        )
         residual = np.zeros((weights.shape[0], sample.scores.shape[1]))
         if np.isfinite(self.residual_penalty):
             x = with_constant(sample.vectors)
@@ -87,10 +89,10 @@ def group_means(
 
 
 def fit_ridge(x: NDArray[np.float64], targets: FloatMatrix, penalty: float) -> NDArray[np.float64]:
-    """Ridge regression for each column, over its known rows; the last column of `x` is free."""
+    """Ridge regression for each column over its known rows; the constant, last, is held near 0."""
     known = ~np.isnan(targets)
     ridge = np.eye(x.shape[1]) * penalty
-    ridge[-1, -1] = 1e-6
+    ridge[-1, -1] = ARM_PRIOR
     if known.all():
         return np.asarray(np.linalg.solve(x.T @ x + ridge, x.T @ targets), dtype=np.float64)
     weights = np.zeros((x.shape[1], targets.shape[1]))
