@@ -10,8 +10,9 @@ def verdict(row: Row, best: Row, objective: Objective, savings: Sequence[Saving]
     """Say whether routing pays.
 
     It pays if the whole 95 % interval of its gain in utility over the best single arm lies above
-    zero, and does not pay if the whole interval lies below; otherwise the log cannot distinguish
-    them.
+    zero. It does not pay if the whole interval lies below, or if the router itself sends every
+    query to that arm. Otherwise the log cannot distinguish them, and routing does not pay on this
+    evidence.
 
     Args:
         row: Of the router that the verdict is about.
@@ -26,7 +27,7 @@ def verdict(row: Row, best: Row, objective: Objective, savings: Sequence[Saving]
             finding="cannot tell",
             text=f"Cannot tell whether {row.router} pays: {reason}.",
         )
-    finding = _finding(row.vs_best)
+    finding = "does not pay" if row.arms == best.arms else _finding(row.vs_best)
     above, level, below = _count_tasks(row)
     sentences = [_headline(row, best, objective, finding), *_saving_sentence(savings)]
     if row.per_task:
@@ -58,9 +59,15 @@ def _headline(row: Row, best: Row, objective: Objective, finding: Finding) -> st
         unit = "points of performance"
     gain = f"{_signed(row.vs_best.delta)} {unit} {_interval(row.vs_best)} against always {arm}"
     if row.arms == best.arms:
-        return f"{row.router} is not distinguishable from the best single arm: it is always {arm}."
+        return (
+            f"Routing does not pay on this log: {row.router} sends every query to {arm}, the best "
+            "single arm."
+        )
     if finding == "not distinguishable":
-        return f"{row.router} is not distinguishable from the best single arm: {gain}."
+        return (
+            f"Routing does not pay on this evidence: {row.router} is not distinguishable from the "
+            f"best single arm, {gain}."
+        )
     closed = ""
     if finding == "pays" and row.oracle_gap is not None:
         closed = f", {row.oracle_gap:.0%} of the way to an oracle"

@@ -38,9 +38,11 @@ def test_tasks_are_counted_and_small_ones_are_level() -> None:
     assert "+2.0 points of performance [+1.0, +3.0] against always big@direct" in found.text
 
 
-def test_a_router_that_always_does_what_best_does_is_called_that() -> None:
+def test_routing_does_not_pay_if_the_router_always_does_what_best_does() -> None:
     same = Row(router="auto", vs_best=Difference(delta=0, low=0, high=0), arms=BEST.arms)
-    assert "it is always big@direct" in verdict(same, BEST, OBJECTIVE, []).text
+    found = verdict(same, BEST, OBJECTIVE, [])
+    assert found.finding == "does not pay"
+    assert found.text.startswith("Routing does not pay on this log: auto sends every query to big")
 
 
 def test_a_refusal_is_no_verdict_on_the_router() -> None:
