@@ -66,6 +66,7 @@ def unpack(hint: Any, data: Any, arrays: Mapping[str, NDArray[Any]], path: str =
 
 
 def _unpack(hint: Any, data: Any, arrays: Mapping[str, NDArray[Any]], path: str) -> Any:
+    hint = _without_alias(hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         if data is None and type(None) in arguments:
@@ -90,6 +91,11 @@ def _unpack(hint: Any, data: Any, arrays: Mapping[str, NDArray[Any]], path: str)
     if not isinstance(data, hint):
         raise TypeError(f"expected {hint}, found {type(data).__name__}")
     return data
+
+
+def _without_alias(hint: Any) -> Any:
+    """What a type alias stands for; from numpy 2.5 on, NDArray is one."""
+    return getattr(get_origin(hint), "__value__", hint)
 
 
 def _construct(cls: type, data: Any, arrays: Mapping[str, NDArray[Any]], path: str) -> Any:

@@ -16,6 +16,7 @@ from fusion_agents.objective import Objective
 from fusion_agents.outcomes import IntVector, Outcomes
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Forecast
+from fusion_agents.routers.ranking import order_arms
 
 WEIGHTS = (0.0, *np.geomspace(0.003, 30, 33).round(5).tolist())
 """Weights of normalised cost beside quality with weight 1."""
@@ -87,11 +88,7 @@ def sweep(
 def choose(router: Router, batch: Batch, forecast: Forecast, objective: Objective) -> IntVector:
     """Column of the chosen arm, as `Router.decide` would choose from this forecast, uncapped."""
     values = router.utilities(batch, forecast, objective).values
-    utility = np.where(np.isnan(values), -np.inf, np.round(values, 9))
-    price = np.where(np.isnan(forecast.cost), np.inf, forecast.cost)
-    mean = np.nan_to_num(router.fitted.mean_performance, nan=-np.inf)
-    order: IntVector = np.lexsort((-np.broadcast_to(mean, values.shape), price, -utility), axis=-1)
-    return order[:, 0]
+    return order_arms(values, forecast.cost, router.fitted.mean_performance)[:, 0]
 
 
 def sweep_test(

@@ -1,7 +1,7 @@
 """What a router is: fit on outcomes, forecast each arm, route under an objective."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -12,7 +12,7 @@ from fusion_agents.encoders.base import Encoder, NoEncoder, Vectors
 from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.errors import ConfigError, EmptyLogError, ObjectiveError, RouteError
 from fusion_agents.objective import Objective
-from fusion_agents.outcomes import FloatMatrix, IntVector, Outcomes
+from fusion_agents.outcomes import FloatMatrix, Outcomes
 from fusion_agents.routers.canonical import canonical_order
 from fusion_agents.routers.evidence import hold_out
 from fusion_agents.routers.interfaces import (
@@ -28,11 +28,9 @@ from fusion_agents.routers.interfaces import (
     Utilities,
 )
 from fusion_agents.routers.quantity import QuantityModel
+from fusion_agents.routers.ranking import named, order_arms, rankings
 from fusion_agents.routers.shrinkage import ArmPrior
-from fusion_agents.types import Arm, ArmForecast, Query, Route
-
-TIE = 1e-9
-"""Utilities that differ by less are equal."""
+from fusion_agents.types import Query, Route
 
 
 @dataclass(kw_only=True)
@@ -200,7 +198,7 @@ class Router(ABC):
         forecast = self._forecast(batch)
         utilities = self.utilities(batch, forecast, objective)
         values = self._masked(utilities.values, forecast, objective)
-        order = _order(values, forecast.cost, self.fitted.mean_performance)
+        order = order_arms(values, forecast.cost, self.fitted.mean_performance)
         choice = order[:, 0]
         propensity = np.ones(len(choice))
         if utilities.propensity is not None:
@@ -237,7 +235,7 @@ class Router(ABC):
             )
             for row, (ranking, propensity, reason) in enumerate(
                 zip(
-                    _rankings(decisions),
+                    rankings(decisions),
                     decisions.propensity.tolist(),
                     decisions.reasons,
                     strict=True,
@@ -299,7 +297,7 @@ class Router(ABC):
         """
         if objective.arms is None:
             return np.full(len(self.fitted.arms), True)
-        return _named(self.fitted.arm_nouns, objective.arms)
+        return named(self.fitted.arm_nouns, objective.arms)
 
     def out_of_fold(self, outcomes: Outcomes) -> Forecast | None:
         """Forecast training queries by models that had not seen them, right after `fit`.
@@ -338,61 +336,3 @@ class Router(ABC):
                 f"{', '.join(map(str, forecast.arms))}"
             )
         return np.where(allowed, utilities, np.nan)
-
-
-def _named(
-    arms: Sequence[Arm], names: Sequence[str]
-) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-    """Which arms are meant by names such as `model@strategy` or `model`."""
-    for name in names:
-        if not any(name in (arm.model, str(arm)) for arm in arms):
-            known = ", ".join(map(str, arms))
-            raise ObjectiveError(f"the objective allows {name!r}, which is no arm of {known}")
-    return np.array([arm.model in names or str(arm) in names for arm in arms])
-
-
-def _order(values: FloatMatrix, cost: FloatMatrix, performance: FloatMatrix) -> IntVector:
-    """Order arms, best first: by utility, then cost, then mean performance; NaN comes last."""
-    utility = np.where(np.isnan(values), -np.inf, np.round(values / TIE) * TIE)
-    price = np.where(np.isnan(cost), np.inf, cost)
-    mean = np.broadcast_to(np.nan_to_num(performance, nan=-np.inf), values.shape)
-    order: IntVector = np.lexsort((-mean, price, -utility), axis=-1)
-    return order
-
-
-def _nullable(values: FloatMatrix) -> list[list[float | None]]:
-    """Rows of numbers, none where NaN."""
-    cells = values.astype(object)
-    cells[np.isnan(values)] = None
-    rows: list[list[float | None]] = cells.tolist()
-    return rows
-
-
-def _rankings(decisions: Decisions) -> Iterator[tuple[ArmForecast, ...]]:
-    """Every arm's evidence for each query, best first; NaN becomes none."""
-    forecast = decisions.forecast
-    columns = (
-        forecast.performance,
-        forecast.performance_std,
-        forecast.judge,
-        forecast.cost,
-        forecast.latency,
-        decisions.utilities,
-    )
-    cells = [_nullable(np.take_along_axis(c, decisions.order, axis=1)) for c in columns]
-    make = ArmForecast.model_construct
-    for order, *rows in zip(decisions.order.tolist(), *cells, strict=True):
-        yield tuple(
-            make(
-                arm=forecast.arms[arm],
-                performance=performance,
-                performance_std=std,
-                judge=judge,
-                cost=cost,
-                latency=latency,
-                utility=utility,
-            )
-            for arm, performance, std, judge, cost, latency, utility in zip(
-                order, *rows, strict=True
-            )
-        )

@@ -152,8 +152,8 @@ class Posterior:
         gauge = _GAUGE * np.eye(at.ability.shape[1])
         abilities = at.ability.T @ at.ability
         asks = at.discrimination.T @ at.discrimination
-        penalty = self.penalty * (abilities * asks).sum()
-        penalty += self.level_penalty * at.difficulty @ at.difficulty
+        penalty = self.penalty * float((abilities * asks).sum())
+        penalty += self.level_penalty * float(at.difficulty @ at.difficulty)
         penalty += _GAUGE * (np.trace(abilities) + np.trace(asks))
         penalty += self.strength_penalty * ((at.strength - self.average) ** 2).sum()
         return float(entropy.sum() + penalty / 2.0), Parameters(
