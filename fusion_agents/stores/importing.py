@@ -18,7 +18,7 @@ from fusion_agents.types import Noun
 SHOWN_REFUSALS = 20
 """How many refused rows a summary spells out; all are counted."""
 
-_BATCH = 500
+_BATCH = 2_000
 _SUFFIXES = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".gz")
 
 
