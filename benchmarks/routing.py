@@ -54,8 +54,10 @@ def small(n_queries: int, n_arms: int) -> None:
         f"of which encoder {encoded - start:.1f} s"
     )
     p50, p99 = milliseconds(lambda i: encoder.encode([texts[i % n_queries]]), 500)
-    print(f"encode one query: p50 {p50:.2f} ms, p99 {p99:.2f} ms; in a batch "
-          f"{1000 * (encoded - start) / n_queries:.2f} ms with the fit")
+    print(
+        f"encode one query: p50 {p50:.2f} ms, p99 {p99:.2f} ms; in a batch "
+        f"{1000 * (encoded - start) / n_queries:.2f} ms with the fit"
+    )
     route(router, log.queries, vectors, f"{n_queries} logged")
     scores = log.performance
     p50, p99 = milliseconds(lambda i: reference(vectors, scores, vectors[i : i + 1]), 500)
