@@ -65,9 +65,9 @@ class QuantityModel:
         forecast: FloatMatrix = np.broadcast_to(self.means, (len(queries), len(self.means))).copy()
         learned = self.factors > 0
         if learned.any() and len(queries):
-            logs = _features(queries, vectors) @ self.weights[:, learned]
-            raw = np.exp(np.clip(logs, -60, 60)) * self.factors[learned]
-            forecast[:, learned] = np.clip(raw, *self.bounds[:, learned])
+            logs = np.clip(_features(queries, vectors) @ self.weights, -60, 60)
+            values = np.clip(np.exp(logs) * self.factors, *self.bounds)
+            forecast[:, learned] = values[:, learned]
         return forecast
 
 

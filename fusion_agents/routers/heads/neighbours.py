@@ -15,6 +15,8 @@ MOST_LOGGED = 20_000
 
 _CHUNK = 512
 _LEAST_VARIANCE = 0.01
+_FEW = 32
+"""Fewer queries than this are summed row by row; preparing a sparse product takes longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,20 +74,26 @@ class NeighbourModel:
     def predict(self, batch: Batch) -> Estimate:
         """Average the neighbours that an arm answered, shrunk towards the arm's mean."""
         at = nearest(self.logged, self.projection.apply(batch.vectors), self.k)
-        ends = np.arange(len(at) + 1) * at.shape[1]
-        near = csr_array(
-            (np.ones(at.size, dtype=np.float32), at.ravel(), ends),
-            shape=(len(at), len(self.logged)),
-        )
-        total = (near @ self.scores).astype(np.float64)
-        squares = (near @ self.scores**2).astype(np.float64)
+        total, squares = _sums(at, self.scores), _sums(at, self.scores, power=2)
         count = np.full((len(at), 1), float(at.shape[1]))
         if not self.known.all():
-            count = (near @ self.known.astype(np.float32)).astype(np.float64)
+            count = _sums(at, self.known)
         mean = self.means + total / (count + self.prior)
         average = total / np.maximum(count, 1)
         spread = np.maximum(squares / np.maximum(count, 1) - average**2, _LEAST_VARIANCE)
         return Estimate(mean, np.sqrt(spread / (count + 1)))
+
+
+def _sums(
+    at: NDArray[np.int64], values: NDArray[np.float32] | NDArray[np.bool_], power: int = 1
+) -> NDArray[np.float64]:
+    """Sum the rows of `values` that each row of `at` names, shape (n, n_arms)."""
+    if len(at) < _FEW:
+        return np.asarray((values[at].astype(np.float64) ** power).sum(axis=1))
+    ends = np.arange(len(at) + 1) * at.shape[1]
+    ones = np.ones(at.size, dtype=np.float32)
+    named = csr_array((ones, at.ravel(), ends), shape=(len(at), len(values)))
+    return np.asarray(named @ (values.astype(np.float32) ** power), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
