@@ -113,7 +113,7 @@ def import_files(
             default. It is part of what makes an answer the same answer.
         tenant: Whose rows these are, for those that do not say so themselves.
         exclude_tasks: Tasks to leave out.
-        on_progress: Called after every few hundred rows with what came of the current file so far.
+        on_progress: Called after every few thousand rows with what came of the current file so far.
 
     Raises:
         DataError: If there is no such file, or a file is damaged; rows before the damage are

@@ -145,10 +145,10 @@ def test_no_file_at_all_is_an_error(log: RoutingLog) -> None:
 
 
 def test_progress_is_told_as_it_is_made(tmp_path: Path, log: RoutingLog) -> None:
-    rows = [{"query": f"{i}?", "model": "m", "score": 1} for i in range(1200)]
+    rows = [{"query": f"{i}?", "model": "m", "score": 1} for i in range(4500)]
     seen: list[FileSummary] = []
     import_files(flat(tmp_path / "log.jsonl", *rows), log, on_progress=seen.append)
-    assert [one.stored for one in seen] == [500, 1000, 1200]
+    assert [one.stored for one in seen] == [2000, 4000, 4500]
 
 
 def test_a_summary_survives_json(log: RoutingLog) -> None:
