@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from fusion_agents.encoders.base import Encoder, Vectors
 from fusion_agents.encoders.text_format import FEATURES, format_features
 from fusion_agents.errors import EncoderError
+from fusion_agents.threads import one_thread
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _SEPARATOR = "\n"
@@ -76,7 +77,11 @@ class LexicalEncoder(Encoder):
         """
         if not texts:
             raise EncoderError("the lexical encoder cannot learn from an empty list of texts")
-        texts = sorted(texts)
+        with one_thread():
+            self._fit(sorted(texts))
+        return self
+
+    def _fit(self, texts: Sequence[str]) -> None:
         words, chars = _vocabularies(list(map(self._tokens, texts)), self.n_words, self.n_chars)
         index = Positions(words, chars)
         counts = self._count(texts, index)
@@ -92,7 +97,6 @@ class LexicalEncoder(Encoder):
             feature_std=features.std(axis=0),
         )
         self.index_ = index
-        return self
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode each text as a unit vector."""

@@ -30,6 +30,7 @@ from fusion_agents.routers.interfaces import (
 from fusion_agents.routers.quantity import QuantityModel
 from fusion_agents.routers.ranking import named, order_arms, rankings
 from fusion_agents.routers.shrinkage import ArmPrior
+from fusion_agents.threads import one_thread
 from fusion_agents.types import Query, Route
 
 
@@ -92,6 +93,10 @@ class Router(ABC):
         Raises:
             EmptyLogError: If no query has a performance or a judge score.
         """
+        with one_thread():
+            return self._fit(outcomes, encoding)
+
+    def _fit(self, outcomes: Outcomes, encoding: Encoding | None) -> Self:
         rows, columns = canonical_order(outcomes)
         if not len(rows):
             raise EmptyLogError(
@@ -176,7 +181,8 @@ class Router(ABC):
             queries: Texts or queries; empty input gives arrays of shape (0, n_arms).
             vectors: Their vectors from the router's own encoder, if they are at hand.
         """
-        return self._forecast(self._batch(queries, vectors))
+        with one_thread():
+            return self._forecast(self._batch(queries, vectors))
 
     def decide(
         self,
@@ -194,9 +200,10 @@ class Router(ABC):
             ObjectiveError: If it weighs something that the log knows of no arm.
         """
         objective = Objective.parse(objective)
-        batch = self._batch(queries, vectors)
-        forecast = self._forecast(batch)
-        utilities = self.utilities(batch, forecast, objective)
+        with one_thread():
+            batch = self._batch(queries, vectors)
+            forecast = self._forecast(batch)
+            utilities = self.utilities(batch, forecast, objective)
         values = self._masked(utilities.values, forecast, objective)
         order = order_arms(values, forecast.cost, self.fitted.mean_performance)
         choice = order[:, 0]
