@@ -181,8 +181,7 @@ class Router(ABC):
             queries: Texts or queries; empty input gives arrays of shape (0, n_arms).
             vectors: Their vectors from the router's own encoder, if they are at hand.
         """
-        with one_thread():
-            return self._forecast(self._batch(queries, vectors))
+        return self._forecast(self._batch(queries, vectors))
 
     def decide(
         self,
@@ -200,10 +199,9 @@ class Router(ABC):
             ObjectiveError: If it weighs something that the log knows of no arm.
         """
         objective = Objective.parse(objective)
-        with one_thread():
-            batch = self._batch(queries, vectors)
-            forecast = self._forecast(batch)
-            utilities = self.utilities(batch, forecast, objective)
+        batch = self._batch(queries, vectors)
+        forecast = self._forecast(batch)
+        utilities = self.utilities(batch, forecast, objective)
         values = self._masked(utilities.values, forecast, objective)
         order = order_arms(values, forecast.cost, self.fitted.mean_performance)
         choice = order[:, 0]
