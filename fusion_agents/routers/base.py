@@ -28,7 +28,7 @@ from fusion_agents.routers.interfaces import (
     Utilities,
 )
 from fusion_agents.routers.quantity import QuantityModel
-from fusion_agents.routers.ranking import named, order_arms, rankings
+from fusion_agents.routers.ranking import collector_paused, named, order_arms, rankings
 from fusion_agents.routers.shrinkage import ArmPrior
 from fusion_agents.threads import one_thread
 from fusion_agents.types import Query, Route
@@ -227,26 +227,27 @@ class Router(ABC):
         """
         objective = Objective.parse(objective)
         decisions = self.decide(queries, objective, vectors)
-        return [
-            Route.model_construct(
-                arm=ranking[0].arm,
-                ranking=ranking,
-                utility=float(decisions.utilities[row, decisions.order[row, 0]]),
-                propensity=propensity,
-                objective=objective.name,
-                router=self.name,
-                router_version=self.version,
-                reason=reason,
-            )
-            for row, (ranking, propensity, reason) in enumerate(
-                zip(
-                    rankings(decisions),
-                    decisions.propensity.tolist(),
-                    decisions.reasons,
-                    strict=True,
+        with collector_paused():
+            return [
+                Route.model_construct(
+                    arm=ranking[0].arm,
+                    ranking=ranking,
+                    utility=float(decisions.utilities[row, decisions.order[row, 0]]),
+                    propensity=propensity,
+                    objective=objective.name,
+                    router=self.name,
+                    router_version=self.version,
+                    reason=reason,
                 )
-            )
-        ]
+                for row, (ranking, propensity, reason) in enumerate(
+                    zip(
+                        rankings(decisions),
+                        decisions.propensity.tolist(),
+                        decisions.reasons,
+                        strict=True,
+                    )
+                )
+            ]
 
     def expected_utility(self, forecast: Forecast, objective: Objective) -> FloatMatrix:
         """Weigh a forecast with the normalisation constants of the training log.

@@ -1,6 +1,8 @@
 """From utilities to an order of the arms, and from there to evidence that a person can read."""
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -73,6 +75,23 @@ def rankings(decisions: Decisions) -> Iterator[tuple[ArmForecast, ...]]:
                 )
             ]
         )
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Leave the garbage collector out while very many objects are made, none of them garbage.
+
+    For 5,000 queries and 40 arms, it would otherwise take two thirds of the time, looking at the
+    same objects again and again.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @cache
