@@ -1,5 +1,6 @@
 """What an encoder is: it turns texts into unit vectors."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
@@ -24,6 +25,10 @@ class Encoder(ABC):
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn from the log's query texts; encoders that come trained learn nothing."""
         return self
+
+    def unfitted(self) -> Self:
+        """A copy to fit, so that whoever uses this one keeps what it has learned."""
+        return copy.copy(self)
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -1,5 +1,6 @@
 """Keeps vectors, so that no text is encoded twice."""
 
+import copy
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -80,6 +81,12 @@ class CachedEncoder(Encoder):
         """Fit the encoder that is cached."""
         self.encoder.fit(texts)
         return self
+
+    def unfitted(self) -> Self:
+        """A copy around a copy of the encoder; both keep their vectors in one cache."""
+        fresh = copy.copy(self)
+        fresh.encoder = self.encoder.unfitted()
+        return fresh
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Look up what is kept and encode the rest, each different text once.

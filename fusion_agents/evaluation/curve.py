@@ -18,7 +18,7 @@ from fusion_agents.routers.base import Router
 from fusion_agents.routers.interfaces import Batch, Forecast
 from fusion_agents.routers.ranking import order_arms
 
-WEIGHTS = (0.0, *np.geomspace(0.003, 30, 33).round(5).tolist())
+WEIGHTS = (0.0, *np.geomspace(0.003, 3, 48).round(5).tolist(), 30.0)
 """Weights of normalised cost beside quality with weight 1."""
 
 

@@ -21,6 +21,13 @@ from fusion_agents.routers.interfaces import (
     Sample,
     Utilities,
 )
+from fusion_agents.routers.options import check_within
+
+_REMEMBERED = 256
+"""Objectives whose expected gain is kept."""
+
+_LEAST_CHANCE = 0.02
+"""No answer counts as more than fifty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +64,17 @@ class ExpectedGain(NamedTuple):
     gain: float
     """In utility."""
     standard_error: float
+    trades: bool
+    """Whether the objective gives up quality for money or time."""
 
     @property
     def pays(self) -> bool:
-        """Whether the evidence speaks for routing at all."""
-        return self.gain > 0
+        """Whether the evidence allows routing.
+
+        For quality alone there must be a gain. Where quality is traded, what is saved is certain
+        and what is lost is not, so there must only be no significant loss (two standard errors).
+        """
+        return self.gain > (-2 * self.standard_error if self.trades else 0.0)
 
 
 @dataclass(kw_only=True)
@@ -76,7 +89,8 @@ class AutoRouter(Router):
     greedy selection and calibrates the level. No task label is needed when routing.
 
     Two guards hold it back. Under an objective for which out-of-fold routing did not beat the
-    best single arm, every query goes to that arm. And the less a query is like the logged ones,
+    best single arm (or, where the objective trades quality for money or time, lost significantly
+    against it), every query goes to that arm. And the less a query is like the logged ones,
     the larger an advantage over that arm the forecast must show (see `Novelty`).
 
     Args:
@@ -91,7 +105,7 @@ class AutoRouter(Router):
     novelty: float = 0.2
     caution: float = 0.15
 
-    _gains: dict[Objective, ExpectedGain] = field(
+    _gains: dict[Objective, ExpectedGain | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -103,6 +117,7 @@ class AutoRouter(Router):
 
     def learn_and_forecast(self, sample: Sample) -> Learned:
         """Fit the blend and keep its out-of-fold forecasts."""
+        check_within(self, novelty=(0, 1), caution=(0, 1))
         self._gains.clear()
         scored = np.flatnonzero(~np.isnan(sample.scores).all(axis=0))
         fitted = fit_blend(replace(sample, scores=sample.scores[:, scored]))
@@ -120,7 +135,7 @@ class AutoRouter(Router):
         if expected is None:
             return Utilities(values)
         if expected.pays:
-            held_back = self._too_new(batch, objective, values, expected.best)
+            held_back = self._too_new(batch, forecast, objective, values, expected.best)
             why = "unlike the logged queries: best single arm"
         else:
             held_back = np.full(len(values), True)
@@ -137,22 +152,27 @@ class AutoRouter(Router):
 
         The difference in utility between the arm that the out-of-fold forecast picks and the best
         single arm, averaged over the training queries. Cells that nobody answered are filled with
-        the forecast, and the known ones correct it, weighted by how rarely the arm answered
+        the forecast, and the known ones correct it, weighted by how rarely the arm was asked
         (doubly robust; on a complete log this is the plain mean of paired differences).
 
         Returns:
             None for a log without held-out forecasts or outcomes under the objective.
         """
-        objective = Objective.parse(objective)
-        if objective not in self._gains:
-            gain = _expected_gain(self.fitted, objective, self._constant_utility(objective))
-            if gain is None:
-                return None
-            self._gains[objective] = gain
-        return self._gains[objective]
+        weights = Objective.parse(objective).model_copy(update={"name": "", "max_cost": None})
+        if weights not in self._gains:
+            if len(self._gains) >= _REMEMBERED:
+                self._gains.clear()
+            constant = self._constant_utility(weights)
+            self._gains[weights] = _expected_gain(self.fitted, weights, constant)
+        return self._gains[weights]
 
     def _too_new(
-        self, batch: Batch, objective: Objective, values: FloatMatrix, best: int
+        self,
+        batch: Batch,
+        forecast: Forecast,
+        objective: Objective,
+        values: FloatMatrix,
+        best: int,
     ) -> BoolVector:
         """Where a query is so unusual that the forecast's advantage is not believed."""
         model = self.fitted.performance if objective.performance else self.fitted.judge
@@ -160,8 +180,8 @@ class AutoRouter(Router):
             return np.full(len(values), False)
         demand = model.novelty.demand(model.blend.neighbours, batch.vectors)
         weight = objective.performance + objective.judge
-        usable = np.where(self.allowed(objective), values, np.nan)
-        advantage = np.nanmax(usable, axis=1, initial=-np.inf) - values[:, best]
+        usable = np.where(self.affordable(forecast, objective), values, np.nan)
+        advantage = np.fmax.reduce(usable, axis=1, initial=-np.inf) - values[:, best]
         return np.asarray(advantage < weight * demand)
 
     def _constant_utility(self, objective: Objective) -> FloatMatrix:
@@ -193,9 +213,10 @@ def _expected_gain(
     forecast = forecast[usable]
     actual = held_out.actual.utility(objective, fitted.scales)[usable]
     known = ~np.isnan(actual)
-    share = np.maximum(known.mean(axis=0), 1 / len(known))
-    value = np.where(known, forecast + (actual - forecast) / share, forecast)
+    chance = np.maximum(held_out.propensity[usable], _LEAST_CHANCE)
+    value = np.where(known, forecast + (actual - forecast) / chance, forecast)
     rows = np.arange(len(value))
     difference = value[rows, np.nanargmax(forecast, axis=1)] - value[:, best]
     error = float(difference.std() / np.sqrt(len(difference)))
-    return ExpectedGain(best, float(difference.mean()), error)
+    trades = objective.cost > 0 or objective.latency > 0
+    return ExpectedGain(best, float(difference.mean()), error, trades)

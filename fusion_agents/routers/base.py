@@ -124,7 +124,7 @@ class Router(ABC):
             n_answers=ordered.answered.sum(axis=0),
             cost=costs,
             latency=latencies,
-            scales=ordered.scales(),
+            scales=outcomes.scales(),
             n_queries=ordered.n_queries,
             fingerprint=outcomes.fingerprint,
             performance=performance.model,
@@ -142,7 +142,7 @@ class Router(ABC):
             self.encoder_ = encoding.encoder
             return encoding.vectors
         texts = [query.text for query in outcomes.queries]
-        self.encoder_ = self.encoder.fit(sorted(texts))
+        self.encoder_ = self.encoder.unfitted().fit(sorted(texts))
         return self.encoder_.encode(texts)
 
     def _learn_score(self, sample: Sample, scores: FloatMatrix) -> Learned:
@@ -191,8 +191,8 @@ class Router(ABC):
     ) -> Decisions:
         """Choose an arm for each query, as arrays; `route` says the same in words.
 
-        Utilities that differ by less than 1e-9 are ties. Ties go to the arm that is cheaper for
-        the query, then to the one with the higher mean performance.
+        Utilities within 1e-9 of the best one are ties. Ties go to the arm that is cheaper for the
+        query, then to the one with the higher mean performance.
 
         Raises:
             RouteError: If the objective leaves no arm to choose for some query.
@@ -305,6 +305,15 @@ class Router(ABC):
             return np.full(len(self.fitted.arms), True)
         return named(self.fitted.arm_nouns, objective.arms)
 
+    def affordable(self, forecast: Forecast, objective: Objective) -> NDArray[np.bool_]:
+        """Where the objective's caps allow an arm, shape (n_queries, n_arms)."""
+        allowed = np.broadcast_to(self.allowed(objective), forecast.cost.shape)
+        if objective.max_cost is not None:
+            allowed = allowed & (forecast.cost <= objective.max_cost)
+        if objective.max_latency is not None:
+            allowed = allowed & (forecast.latency <= objective.max_latency)
+        return allowed
+
     def out_of_fold(self, outcomes: Outcomes) -> Forecast | None:
         """Forecast training queries by models that had not seen them, right after `fit`.
 
@@ -329,11 +338,7 @@ class Router(ABC):
         self, utilities: FloatMatrix, forecast: Forecast, objective: Objective
     ) -> FloatMatrix:
         """Set utilities to NaN where the objective's caps forbid the arm."""
-        allowed = ~np.isnan(utilities) & self.allowed(objective)
-        if objective.max_cost is not None:
-            allowed &= forecast.cost <= objective.max_cost
-        if objective.max_latency is not None:
-            allowed &= forecast.latency <= objective.max_latency
+        allowed = ~np.isnan(utilities) & self.affordable(forecast, objective)
         stuck = np.flatnonzero(~allowed.any(axis=1))
         if len(stuck):
             raise RouteError(

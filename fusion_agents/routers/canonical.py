@@ -12,7 +12,7 @@ def canonical_order(outcomes: Outcomes) -> tuple[IntVector, IntVector]:
 
     Sums in floating point depend on their order, and so can near-ties and whatever iterates.
     Fitting in this order makes a router independent of the order of rows and arms in the log and
-    of the arms' names. Arms with equal outcomes at every query are interchangeable.
+    of the arms' names. Only arms with equal outcomes at every query are ordered by name.
 
     Returns:
         Row indices of queries with at least one score, and column indices of all arms.
@@ -29,5 +29,6 @@ def canonical_order(outcomes: Outcomes) -> tuple[IntVector, IntVector]:
         measures = (outcomes.performance, outcomes.judge, outcomes.cost, outcomes.latency)
         return hashlib.sha256(b"".join(m[rows, arm].tobytes() for m in measures)).digest()
 
-    columns = np.array(sorted(range(outcomes.n_arms), key=content), dtype=np.int64)
+    arms = sorted(range(outcomes.n_arms), key=lambda arm: (content(arm), str(outcomes.arms[arm])))
+    columns = np.array(arms, dtype=np.int64)
     return rows, columns

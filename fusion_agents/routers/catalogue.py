@@ -1,5 +1,6 @@
 """Routers by name."""
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -48,8 +49,11 @@ def _parse_option(cls: type[Router], option: str) -> tuple[str, Any]:
         )
     kind = type(known[name])
     try:
-        return name, text.lower() in ("true", "1", "yes") if kind is bool else kind(text)
+        value = text.lower() in ("true", "1", "yes") if kind is bool else kind(text)
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"{name}={text!r} of router {cls.name!r} is no {kind.__name__}"
         ) from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name}={text!r} of router {cls.name!r} must be a finite number")
+    return name, value

@@ -38,7 +38,16 @@ def hold_out(
     return HeldOut(
         Measures(**{name: values[rows].astype(np.float32) for name, values in forecast.items()}),
         Measures(**{name: values[rows].astype(np.float32) for name, values in actual.items()}),
+        _chance_of_being_asked(outcomes)[rows].astype(np.float32),
     )
+
+
+def _chance_of_being_asked(outcomes: Outcomes) -> FloatMatrix:
+    share = np.broadcast_to(outcomes.answered.mean(axis=0), outcomes.cost.shape)
+    logged = outcomes.propensity
+    if not (logged < 1).any():  # a forced collection: cells are missing for other reasons
+        return share
+    return np.where(np.isnan(logged), share, logged)
 
 
 def _quantity_out_of_fold(sample: Sample, values: FloatMatrix) -> FloatMatrix:

@@ -123,6 +123,11 @@ class HeldOut:
 
     forecast: Measures
     actual: Measures
+    propensity: NDArray[np.float32]
+    """Probability with which an arm was asked, shape (n_queries, n_arms).
+
+    As logged where the log knows; else the share of queries that the arm answered.
+    """
 
 
 class Utilities(NamedTuple):

@@ -17,3 +17,18 @@ def check_least(router: Router, **least: float) -> None:
                 f"option {name} of router {router.name!r} must be at least {smallest:g}, "
                 f"not {value!r}"
             )
+
+
+def check_within(router: Router, **bounds: tuple[float, float]) -> None:
+    """Check that options lie between a smallest and a largest value.
+
+    Raises:
+        ConfigError: If one does not, or is not a number.
+    """
+    for name, (smallest, largest) in bounds.items():
+        value = getattr(router, name)
+        if not smallest <= value <= largest:
+            raise ConfigError(
+                f"option {name} of router {router.name!r} must lie between {smallest:g} and "
+                f"{largest:g}, not {value!r}"
+            )

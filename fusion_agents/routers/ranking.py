@@ -14,7 +14,7 @@ from fusion_agents.routers.interfaces import Decisions
 from fusion_agents.types import Arm, ArmForecast
 
 TIE = 1e-9
-"""Utilities that differ by less are equal."""
+"""Utilities within this distance of the best one are equal to it."""
 
 
 def named(
@@ -30,7 +30,9 @@ def named(
 
 def order_arms(values: FloatMatrix, cost: FloatMatrix, performance: FloatMatrix) -> IntVector:
     """Order arms, best first: by utility, then cost, then mean performance; NaN comes last."""
-    utility = np.where(np.isnan(values), -np.inf, np.round(values / TIE) * TIE)
+    utility = np.where(np.isnan(values), -np.inf, values)
+    best = utility.max(axis=1, keepdims=True, initial=-np.inf)
+    utility = np.where(utility >= best - TIE, best, utility)
     price = np.where(np.isnan(cost), np.inf, cost)
     mean = np.broadcast_to(np.nan_to_num(performance, nan=-np.inf), values.shape)
     order: IntVector = np.lexsort((-mean, price, -utility), axis=-1)

@@ -19,11 +19,13 @@ _VARIANCE_PRIOR = 2.0
 class ArmPrior:
     """What is expected of each arm before looking at the query, arrays of shape (n_arms,).
 
-    All are NaN for an arm without any score.
+    All but `filled` are NaN for an arm without any score.
     """
 
     mean: NDArray[np.float64]
     """Mean score over all queries, shrunk towards the average arm by 20 pseudo-answers."""
+    filled: NDArray[np.float64]
+    """The same, with the average arm's mean for an arm without any score."""
     variance: NDArray[np.float64]
     """Variance of single scores, shrunk towards the pooled one by two pseudo-answers."""
     error: NDArray[np.float64]
@@ -35,14 +37,15 @@ class ArmPrior:
         count = (~np.isnan(scores)).sum(axis=0)
         raw = arm_means(scores)
         if not count.any():
-            return cls(raw, raw, raw)
+            return cls(raw, raw, raw, raw)
         average = np.nansum(raw * count) / count.sum()
         mean = (np.nan_to_num(raw) * count + average * ARM_PRIOR) / (count + ARM_PRIOR)
         squares = np.nansum((scores - raw) ** 2, axis=0)
         pooled = squares.sum() / count.sum()
         variance = (squares + _VARIANCE_PRIOR * pooled) / (count + _VARIANCE_PRIOR)
         unknown = np.where(count > 0, 0.0, np.nan)
-        return cls(mean + unknown, variance + unknown, variance / (count + 1.0) + unknown)
+        error = variance / (count + 1.0)
+        return cls(mean + unknown, mean, variance + unknown, error + unknown)
 
     def local(
         self, count: FloatMatrix, total: FloatMatrix, squares: FloatMatrix, prior: float

@@ -13,12 +13,9 @@ from fusion_agents.routers.heads.latent import LatentTaskHead, LatentTaskModel
 from fusion_agents.routers.heads.logistic import LogisticHead, LogisticModel
 from fusion_agents.routers.heads.neighbours import NeighbourHead, NeighbourModel
 from fusion_agents.routers.heads.selection import select
-from fusion_agents.routers.heads.tasks import TaskHead, TaskModel
+from fusion_agents.routers.heads.tasks import TaskHead, TaskModel, names_tasks
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.shrinkage import ArmPrior
-
-MIN_TASK = 20
-"""A task with fewer queries than this is not worth a posterior."""
 
 FAMILIES = ("task", "latent", "logistic", "neighbours")
 """Kinds of heads, in the order of a blend's weights."""
@@ -85,20 +82,14 @@ def combine(
 
 
 def families(sample: Sample) -> list[Family]:
-    """The heads that suit a sample, each with the settings to choose from."""
+    """The heads that suit a sample, each with the settings to choose from, a cautious one first."""
     chosen: list[Family] = []
-    names = [task for task in sample.tasks if task is not None]
-    common = [name for name in set(names) if names.count(name) >= MIN_TASK]
-    if len(common) > 1 and len(names) > len(sample.queries) / 2:
-        chosen.append(
-            (
-                "task",
-                tuple(TaskHead(residual_penalty=p) for p in (np.inf, 300.0, 100.0, 30.0, 10.0)),
-            )
-        )
+    if names_tasks(sample) and all(names_tasks(part.rest) for part in parts(sample)):
+        penalties = (np.inf, 300.0, 100.0, 30.0, 10.0)
+        chosen.append(("task", tuple(TaskHead(residual_penalty=p) for p in penalties)))
     chosen.append(("latent", tuple(LatentTaskHead(n_clusters=n) for n in (16, 48, 96))))
-    chosen.append(("logistic", tuple(LogisticHead(penalty=p) for p in (1.0, 3.0, 10.0, 30.0))))
-    chosen.append(("neighbours", tuple(NeighbourHead(k=k) for k in (50, 150, 400))))
+    chosen.append(("logistic", tuple(LogisticHead(penalty=p) for p in (10.0, 30.0, 3.0, 1.0))))
+    chosen.append(("neighbours", tuple(NeighbourHead(k=k) for k in (150, 400, 50))))
     return chosen
 
 
@@ -117,9 +108,16 @@ def cross_validate(sample: Sample, chosen: Sequence[Family]) -> dict[str, list[F
 def choose(
     predicted: dict[str, list[FloatMatrix]], scores: FloatMatrix, rows: NDArray[np.bool_]
 ) -> Choice:
-    """Select an ensemble of settings on some queries, and keep each family's main setting."""
+    """Select an ensemble of settings on some queries, and keep each family's main setting.
+
+    The more cells are missing, the less the selection can be trusted: it is averaged with equal
+    weights for each family's cautious setting by the share of cells that are known.
+    """
     members = [(name, i) for name, settings in predicted.items() for i in range(len(settings))]
-    weights = select([predicted[name][i][rows] for name, i in members], scores[rows])
+    selected = select([predicted[name][i][rows] for name, i in members], scores[rows])
+    cautious = np.array([i == 0 for _, i in members]) / len(predicted)
+    known = float((~np.isnan(scores[rows])).mean())
+    weights = known * selected + (1 - known) * cautious
     settings: dict[str, int] = {}
     total: dict[str, float] = {}
     for name in predicted:
@@ -127,7 +125,7 @@ def choose(
         if sum(w for w, _ in own) > 0:
             settings[name] = -max(own)[1]
             total[name] = sum(w for w, _ in own)
-    means = ArmPrior.fit(scores[rows]).mean
+    means = ArmPrior.fit(scores[rows]).filled
     heads = [predicted[name][i][rows] for name, i in settings.items()]
     raw = combine(heads, means, np.array([total[name] for name in settings]), _NO_CHANGE)
     return Choice(settings, total, fit_level(raw, scores[rows]))
@@ -166,7 +164,7 @@ def fit_blend(sample: Sample) -> FittedBlend:
     rows = np.sort(np.random.default_rng(sample.seed).permutation(len(sample.folds))[:MOST_CROSSED])
     crossed = sample.take(rows)
     predicted = cross_validate(crossed, chosen)
-    means = ArmPrior.fit(sample.scores).mean
+    means = ArmPrior.fit(sample.scores).filled
     held_out = np.full(sample.scores.shape, np.nan)
     for fold in np.unique(crossed.folds):
         inside = crossed.folds == fold

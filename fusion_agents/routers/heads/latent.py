@@ -44,7 +44,7 @@ class LatentTaskHead:
         """Cluster the queries and average the scores."""
         centres = spherical_k_means(sample.vectors, self.n_clusters, sample.seed)
         member = membership(sample.vectors, centres, self.n_nearest, self.sharpness)
-        means = group_means(member, sample.scores, ArmPrior.fit(sample.scores).mean, self.prior)
+        means = group_means(member, sample.scores, ArmPrior.fit(sample.scores).filled, self.prior)
         return LatentTaskModel(centres, means, self.n_nearest, self.sharpness)
 
 
@@ -82,5 +82,6 @@ def spherical_k_means(
         assigned = nearest
         total = np.eye(len(centres), dtype=vectors.dtype)[assigned].T @ vectors
         length = np.linalg.norm(total, axis=1, keepdims=True)
-        centres = (total / np.where(length > 0, length, 1))[length[:, 0] > 0]
+        if (length > 0).any():
+            centres = (total / np.where(length > 0, length, 1))[length[:, 0] > 0]
     return np.ascontiguousarray(centres, dtype=np.float32)

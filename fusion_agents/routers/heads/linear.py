@@ -37,7 +37,7 @@ def fit_logistic(vectors: Vectors, scores: FloatMatrix, penalty: float, n_steps:
     known = ~np.isnan(scores)
     target = np.where(known, scores, 0.0)
     shape = (x.shape[1], scores.shape[1])
-    mean = np.clip(ArmPrior.fit(scores).mean, 0.005, 0.995)
+    mean = np.clip(ArmPrior.fit(scores).filled, 0.005, 0.995)
     start = np.zeros(shape)
     start[-1] = np.log(mean / (1 - mean))
     ridge = np.full((shape[0], 1), penalty)

@@ -107,7 +107,7 @@ class NeighbourHead:
     def fit(self, sample: Sample) -> NeighbourModel:
         """Remember the queries, or of many an evenly spaced part."""
         projection = Projection.fit(sample.vectors, self.n_kept)
-        means = ArmPrior.fit(sample.scores).mean
+        means = ArmPrior.fit(sample.scores).filled
         kept = slice(None, None, 1 + (len(sample.queries) - 1) // MOST_LOGGED)
         scores = sample.scores[kept]
         known: NDArray[np.bool_] = ~np.isnan(scores)

@@ -75,7 +75,7 @@ def routed_value(
     weight = np.where(known, softmax(predicted / temperature, axis=1), 0.0)
     if known.all():
         return float((weight * scores).sum() / len(scores))
-    means = ArmPrior.fit(scores).mean
+    means = ArmPrior.fit(scores).filled
     above = np.where(known, scores - means, 0.0)
     expected = softmax(predicted / temperature, axis=1) @ means
     return float((weight * above).sum() / weight.sum() + expected.mean())

@@ -1,5 +1,6 @@
 """Which task a query looks like, and what the arms score on it."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.heads.linear import fit_softmax, with_constant
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.shrinkage import ARM_PRIOR, ArmPrior
+
+_LEAST_QUERIES = 10
+_MOST_TASKS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class TaskModel:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskHead:
-    """The tasks that the log names; queries without a name are left out of the posterior.
+    """The common tasks of the log; other queries are left out of the posterior.
 
     `residual_penalty` is that of a ridge regression of what the task means leave over; infinite
     for none.
@@ -55,7 +59,7 @@ class TaskHead:
         weights = sample.learned[key]
         one_hot = np.eye(weights.shape[1])[classes[named]]
         means = group_means(
-            one_hot, sample.scores[named], ArmPrior.fit(sample.scores).mean, self.prior
+            one_hot, sample.scores[named], ArmPrior.fit(sample.scores).filled, self.prior
         )
         residual = np.zeros((weights.shape[0], sample.scores.shape[1]))
         if np.isfinite(self.residual_penalty):
@@ -66,9 +70,21 @@ class TaskHead:
 
 
 def task_numbers(sample: Sample) -> NDArray[np.int64]:
-    """Number the tasks in alphabetical order, -1 where a query has none, shape (n_queries,)."""
-    names = {name: i for i, name in enumerate(sorted({t for t in sample.tasks if t is not None}))}
-    return np.array([-1 if task is None else names[task] for task in sample.tasks], dtype=np.int64)
+    """Number the common tasks in alphabetical order, -1 for other queries, shape (n_queries,).
+
+    Common are the 200 most frequent tasks with at least ten queries each.
+    """
+    counts = Counter(task for task in sample.tasks if task is not None)
+    common = sorted((-count, task) for task, count in counts.items() if count >= _LEAST_QUERIES)
+    names = sorted(task for _, task in common[:_MOST_TASKS])
+    numbers = {name: i for i, name in enumerate(names)}
+    return np.array([numbers.get(task or "", -1) for task in sample.tasks], dtype=np.int64)
+
+
+def names_tasks(sample: Sample) -> bool:
+    """Whether at least half of the queries belong to one of two or more common tasks."""
+    classes = task_numbers(sample)
+    return bool(classes.max(initial=-1) >= 1 and (classes >= 0).mean() >= 0.5)
 
 
 def group_means(
