@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+_READ = 4_000
 _COUNTS: dict[str, re.Pattern[str]] = {
     "words": re.compile(r"\w+"),
     "lines": re.compile(r"\n"),
@@ -16,7 +17,7 @@ _COUNTS: dict[str, re.Pattern[str]] = {
     "question_marks": re.compile(r"\?"),
     "colons": re.compile(r":"),
     "commas": re.compile(r","),
-    "letter_options": re.compile(r"(?m)^\s*\(?[A-J][).:]\s"),
+    "letter_options": re.compile(r"(?m)^[^\S\n]*\(?[A-J][).:]\s"),
     "latex_commands": re.compile(r"\\[a-zA-Z]+"),
     "dollars": re.compile(r"\$"),
     "capitals": re.compile(r"\b[A-Z][a-z]+"),
@@ -48,12 +49,16 @@ FEATURES: tuple[str, ...] = ("length", *_COUNTS, *_SIGNS, *_SHARES)
 
 
 def format_features(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Describe each text, shape (n_texts, n_features): logarithms of counts, signs, shares."""
+    """Describe each text, shape (n_texts, n_features): logarithms of counts, signs, shares.
+
+    Of a text only the first 4,000 characters are read; its length is that of the whole text.
+    """
     features = np.zeros((len(texts), len(FEATURES)))
     for row, text in enumerate(texts):
-        length = max(len(text), 1)
-        counts = (len(text), *(len(p.findall(text)) for p in _COUNTS.values()))
-        signs = [float(p.search(text) is not None) for p in _SIGNS.values()]
-        shares = [len(p.findall(text)) / length for p in _SHARES.values()]
+        start = text[:_READ]
+        length = max(len(start), 1)
+        counts = (len(text), *(len(p.findall(start)) for p in _COUNTS.values()))
+        signs = [float(p.search(start) is not None) for p in _SIGNS.values()]
+        shares = [len(p.findall(start)) / length for p in _SHARES.values()]
         features[row] = [*np.log1p(counts), *signs, *shares]
     return features

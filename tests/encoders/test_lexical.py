@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -77,3 +80,30 @@ def test_format_features_count_what_they_are_named_after() -> None:
 
 def test_an_empty_text_has_zero_features() -> None:
     assert not format_features([""]).any()
+
+
+def test_options_are_counted_behind_blank_lines_and_spaces() -> None:
+    text = "Which?\n\n \n  (A) one\n\t\nB) two\n\n\nC: three D. four"
+    found = dict(zip(FEATURES, format_features([text])[0], strict=True))
+
+    assert found["letter_options"] == pytest.approx(np.log1p(3))
+
+
+def test_of_a_long_text_the_start_is_read_and_the_length_is_true() -> None:
+    start = ("How many? " * 400)[:4_000]
+    short, long = format_features([start, start + "```def f(x): $\\frac" * 1_000])
+
+    assert long[0] == pytest.approx(np.log1p(4_000 + 19_000))
+    np.testing.assert_array_equal(short[1:], long[1:])
+
+
+def test_patterns_take_time_in_proportion_to_the_text() -> None:
+    script = """
+import itertools, re
+from fusion_agents.encoders import text_format as t
+patterns = [*t._COUNTS.values(), *t._SIGNS.values(), *t._SHARES.values()]
+pieces = ["\\n", " ", "\\n ", ".", "_", "\\\\", "[", "[a", "(", "{ ", "1", "1.", "A", "def ", "a "]
+for pattern, piece in itertools.product(patterns, pieces):
+    pattern.findall(piece * 100_000)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
