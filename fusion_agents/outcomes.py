@@ -97,12 +97,12 @@ class Outcomes:
     def fingerprint(self) -> str:
         """SHA-256 of the content, the same for any order of queries and arms."""
         order = sorted(range(self.n_arms), key=lambda a: str(self.arms[a]))
-        digest = hashlib.sha256("\n".join(str(self.arms[a]) for a in order).encode())
+        digest = hashlib.sha256(_bytes("\n".join(str(self.arms[a]) for a in order)))
         columns = [getattr(self, name)[:, order] for name in _MEASURES]
         rows = (
             hashlib.sha256(
-                query.id.encode()
-                + query.text.encode("utf-8", "surrogatepass")
+                _bytes(query.id)
+                + _bytes(query.text)
                 + b"".join(column[i].tobytes() for column in columns)
             ).digest()
             for i, query in enumerate(self.queries)
@@ -181,8 +181,7 @@ class Outcomes:
         salt = str(seed).encode()
         first: dict[int, bytes] = {}
         for group, query in zip(self.groups.tolist(), self.queries, strict=True):
-            text = query.text.encode("utf-8", "surrogatepass")
-            digest = hashlib.blake2b(text, digest_size=16, key=salt).digest()
+            digest = hashlib.blake2b(_bytes(query.text), digest_size=16, key=salt).digest()
             first[group] = min(first.get(group, digest), digest)
         ranks = {group: rank for rank, group in enumerate(sorted(first, key=first.__getitem__))}
         return np.array([ranks[group] for group in self.groups.tolist()], dtype=np.int64)
@@ -200,6 +199,10 @@ class Split(NamedTuple):
 
     train: Outcomes
     test: Outcomes
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # ids and texts may hold lone surrogates
 
 
 def _scale(values: FloatMatrix) -> Scale:

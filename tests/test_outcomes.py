@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusion_agents.errors import ConfigError, DataError
-from fusion_agents.outcomes import Outcomes
+from fusion_agents.outcomes import Outcomes, OutcomesBuilder
 from fusion_agents.types import Arm, LogEntry, Query
 
 A, B = Arm(model="a"), Arm(model="b", strategy="think")
@@ -240,6 +240,16 @@ def test_the_fingerprint_changes_with_the_content(change: dict[str, object]) -> 
         Outcomes.from_entries([first, *rest]).fingerprint
         != Outcomes.from_entries([second, *rest]).fingerprint
     )
+
+
+def test_names_that_are_no_proper_unicode_have_a_fingerprint() -> None:
+    def fingerprint(query_id: str) -> str:
+        query = Query.model_construct(id=query_id, text="what\udfff")
+        builder = OutcomesBuilder()
+        builder.add(query, Arm.model_construct(model="m\udc80"), performance=1.0)
+        return builder.build().fingerprint
+
+    assert fingerprint("q\ud800") != fingerprint("q\ud801")
 
 
 def test_the_fingerprint_depends_on_judgements() -> None:
