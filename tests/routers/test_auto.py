@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from fusion_agents.encoders.lexical import LexicalEncoder
+from fusion_agents.errors import ConfigError
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import Outcomes, OutcomesBuilder
+from fusion_agents.routers import make_router
 from fusion_agents.routers.auto import AutoRouter
 from fusion_agents.routers.base import Router
 from fusion_agents.testing.outcomes import make_outcomes
@@ -192,3 +194,67 @@ def test_an_objective_over_judge_scores_is_served_from_judge_scores_alone() -> N
     (route,) = router.route(["oven flour butter onion 3"], Objective.parse("judge"))
     assert route.ranking[0].judge is not None
     assert route.ranking[0].performance is None
+
+
+def test_an_arm_with_one_answer_joins_without_harm() -> None:
+    log = make_outcomes(200, 3, seed=7)
+    performance = log.performance.copy()
+    performance[1:, 2] = np.nan
+    sparse = Outcomes(
+        log.queries, log.arms, performance, log.judge, log.cost, log.latency, log.propensity,
+        log.errors,
+    )  # fmt: skip
+
+    router = AutoRouter().fit(sparse)
+
+    forecast = router.forecast(log.queries)
+    assert np.isfinite(forecast.performance).all()
+    assert router.expected_gain("performance-first") is not None
+
+
+@pytest.mark.parametrize("n_queries", [1, 2, 5])
+def test_a_handful_of_queries_is_enough_to_fit(n_queries: int) -> None:
+    router = AutoRouter().fit(make_outcomes(n_queries, 2, seed=0))
+
+    (route,) = router.route(["anything"])
+
+    assert 0 <= route.ranking[0].performance <= 1  # type: ignore[operator]
+
+
+def test_equal_texts_under_two_task_names_do_not_stop_the_fit() -> None:
+    builder = OutcomesBuilder()
+    for number in range(60):
+        task = None if number < 10 else f"task {number % 2}"
+        text = f"other question {number}" if number < 10 else "the same question again"
+        query = Query(id=str(number), text=text, task=task)
+        for name in ("a", "b"):
+            builder.add(query, Arm(model=name), performance=float((number + len(name)) % 3 == 0))
+
+    router = AutoRouter().fit(builder.build())
+
+    assert len(router.route(["the same question again"])) == 1
+
+
+@pytest.mark.parametrize("option", ["novelty=2", "novelty=-1", "caution=-5", "caution=nan"])
+def test_options_without_sense_are_refused(option: str) -> None:
+    with pytest.raises(ConfigError, match="must"):
+        make_router(f"auto:{option}").fit(make_outcomes(30, 2))
+
+
+def test_fitting_a_second_router_with_one_encoder_leaves_the_first_alone() -> None:
+    encoder = LexicalEncoder()
+    first = AutoRouter(encoder=encoder).fit(make_outcomes(120, 3, seed=1))
+    before = first.route(["oven flour butter 3"])
+
+    AutoRouter(encoder=encoder).fit(make_outcomes(150, 3, seed=2))
+
+    assert first.route(["oven flour butter 3"]) == before
+
+
+def test_many_objectives_do_not_pile_up() -> None:
+    router = AutoRouter().fit(make_outcomes(60, 2))
+
+    for number in range(600):
+        router.expected_gain(f"performance=1,cost=0.{number:03d}1")
+
+    assert len(router._gains) <= 256
