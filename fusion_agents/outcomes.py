@@ -1,6 +1,7 @@
 """The log as arrays: queries x arms, NaN where an arm did not answer."""
 
 import hashlib
+import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -207,7 +208,7 @@ def _bytes(text: str) -> bytes:
 
 def _scale(values: FloatMatrix) -> Scale:
     known = [column[~np.isnan(column)] for column in values.T]
-    means = [float(column.mean()) for column in known if len(column)]
+    means = [math.fsum(column.tolist()) / len(column) for column in known if len(column)]
     return Scale(min(means), max(means)) if means else Scale(np.nan, np.nan)
 
 
