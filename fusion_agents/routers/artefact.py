@@ -4,33 +4,93 @@ A router directory holds `manifest.json` and one `router-<sha256>.safetensors`. 
 the router, its hyper-parameters, arms, encoder and log fingerprint, and carries the SHA-256 of the
 tensors and of itself; the tensors are written first and the manifest is then replaced in one step,
 so a reader finds the old router or the new one, never half of each.
+
+The checksums find damage, not intent: whoever can write the directory can sign what they wrote.
+So a manifest names no file outside of the directory, fills in only what the router's class
+declares, and a router that cannot forecast a query is refused when it is loaded.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+import secrets
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import JsonValue
-from safetensors import SafetensorError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from fusion_agents.encoders.artefact import encoder_from_json, encoder_to_json
-from fusion_agents.encoders.base import Encoder
-from fusion_agents.errors import ArtefactError, ConfigError
-from fusion_agents.packing import Arrays, pack, unpack
+from fusion_agents.encoders.artefact import PROBE, encoder_from_json, encoder_to_json
+from fusion_agents.encoders.base import Encoder, NoEncoder, Vectors
+from fusion_agents.errors import (
+    ArtefactError,
+    ConfigError,
+    EncoderError,
+    MissingExtraError,
+    ObjectiveError,
+    RouteError,
+)
+from fusion_agents.objective import Objective
+from fusion_agents.packing import Arrays, pack, unpack, unpack_fields
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.catalogue import hyper_parameters, router_classes
-from fusion_agents.routers.interfaces import Fitted
+from fusion_agents.routers.interfaces import Fitted, Forecast
+from fusion_agents.types import Arm, Noun, Query
 
 FORMAT = 1
 """Raised whenever older versions of this package could not read the result."""
 
 _MANIFEST = "manifest.json"
+_MAX_MANIFEST = 256 * 2**20
+_MAX_TENSORS = 4 * 2**30
+"""Largest files that are read, in bytes."""
+_TENSORS = r"router-[0-9a-f]{16}\.safetensors"
+_OWN_FILES = re.compile(rf"(\.new-[0-9a-f]+-)?({_TENSORS}|manifest\.json)")
+_ATTEMPTS = 5
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)
+"""For a pipe in the place of a file."""
+
+
+class Manifest(Noun):
+    """What a router directory says of its router."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: int
+    router: Annotated[str, Field(min_length=1)]
+    """Name of the router's class."""
+    options: dict[str, object]
+    """Hyper-parameters."""
+    arms: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+    log_fingerprint: str
+    encoder: dict[str, object]
+    """A `SavedEncoder`."""
+    fitted: dict[str, object]
+    """What was learned, as `pack` describes it."""
+    tensors: Annotated[str, Field(pattern=f"^{_TENSORS}$")]
+    """Name of the file of tensors, with the beginning of its SHA-256."""
+    tensors_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: str
+    """Of everything else in the manifest."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.tensors != _tensors_name(self.tensors_sha256):
+            raise ValueError("the file of tensors is not named after its sha256")
+        if not self.arms or len(set(map(Arm.parse, self.arms))) < len(self.arms):
+            raise ValueError("the arms must be different, and at least one")
+        return self
+
+
+# -- saving ---------------------------------------------------------------------------------
 
 
 def save_router(router: Router, directory: str | Path) -> None:
@@ -38,42 +98,82 @@ def save_router(router: Router, directory: str | Path) -> None:
 
     Raises:
         ConfigError: If the router is not fitted, or is for evaluation only.
-        ArtefactError: If the directory holds anything but a router, or cannot be written.
+        ArtefactError: If the router holds what cannot be read back, or if the directory holds
+            anything but a router, or cannot be written.
     """
     if router.evaluation_only:
         raise ConfigError(f"router {router.name!r} is for evaluation only: it cannot be saved")
     arrays: Arrays = {}
+    options = {name: getattr(router, name) for name in hyper_parameters(type(router))}
     manifest: dict[str, JsonValue] = {
         "format": FORMAT,
         "router": router.name,
-        "options": {name: getattr(router, name) for name in hyper_parameters(type(router))},
+        "options": pack(options, arrays, "options"),
         "arms": list(router.fitted.arms),
         "log_fingerprint": router.fitted.fingerprint,
         "encoder": encoder_to_json(router.encoder_, arrays),
         "fitted": pack(router.fitted, arrays, "fitted"),
     }
+    try:
+        _rebuilt(type(router), manifest["options"], manifest["fitted"], arrays)
+    except ArtefactError as error:
+        raise ArtefactError(f"router {router.name!r} could not be read back: {error}") from error
     tensors = save_tensors(arrays)
     digest = hashlib.sha256(tensors).hexdigest()
-    name = f"router-{digest[:16]}.safetensors"
-    manifest |= {"tensors": name, "tensors_sha256": digest}
+    manifest |= {"tensors": _tensors_name(digest), "tensors_sha256": digest}
     manifest["sha256"] = _digest(manifest)
-    folder = Path(directory)
+    _replace(Path(directory), json.dumps(manifest, indent=1).encode(), tensors, digest)
+
+
+def _replace(folder: Path, manifest: bytes, tensors: bytes, digest: str) -> None:
+    if len(manifest) > _MAX_MANIFEST or len(tensors) > _MAX_TENSORS:
+        raise ArtefactError(
+            f"the router is too large to save ({len(manifest) + len(tensors):,} bytes): "
+            "fit it on fewer queries"
+        )
+    name = _tensors_name(digest)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _refuse_foreign_files(folder)
         _write(folder / name, tensors)
-        _write(folder / _MANIFEST, json.dumps(manifest, indent=1).encode())
-        for old in folder.glob("router-*.safetensors"):
-            if old.name != name:
-                old.unlink()
+        _write(folder / _MANIFEST, manifest)
+        for old in folder.iterdir():
+            if old.name != name and re.fullmatch(_TENSORS, old.name):
+                old.unlink(missing_ok=True)
     except OSError as error:
         raise ArtefactError(f"cannot save a router in {str(folder)!r}: {error.strerror}") from error
+
+
+def _refuse_foreign_files(folder: Path) -> None:
+    foreign = [p.name for p in folder.iterdir() if not _OWN_FILES.fullmatch(p.name)]
+    if foreign:
+        raise ArtefactError(
+            f"{str(folder)!r} holds other files ({', '.join(sorted(foreign)[:3])}): "
+            "give an empty folder or one with a saved router"
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file in one step, readable by its owner only."""
+    new = path.with_name(f".new-{secrets.token_hex(8)}-{path.name}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+# -- loading --------------------------------------------------------------------------------
 
 
 def load_router(
     directory: str | Path, *, arms: Sequence[str] | None = None, encoder: Encoder | None = None
 ) -> Router:
-    """Load a saved router after checking every byte of it.
+    """Load a saved router after checking every byte of it, and that it can route.
 
     Args:
         directory: Where `save_router` put it.
@@ -84,98 +184,226 @@ def load_router(
     Raises:
         ArtefactError: If a file is missing, damaged or from a newer version, or if the encoder or
             the arms are not those of the router.
+        EncoderError: If the given encoder cannot encode.
     """
     folder = Path(directory)
-    manifest = _read_manifest(folder)
+    manifest, tensors = _read_both(folder)
     _check_arms(manifest, arms)
-    tensors = _read(folder / str(manifest["tensors"]))
-    if hashlib.sha256(tensors).hexdigest() != manifest["tensors_sha256"]:
-        raise ArtefactError(
-            f"{folder / str(manifest['tensors'])} is damaged: sha256 does not match"
-        )
+    cls = router_classes().get(manifest.router)
+    if cls is None or cls.evaluation_only:
+        why = "which is not installed" if cls is None else "which is for evaluation only"
+        raise ArtefactError(f"{str(folder)!r} holds a router {manifest.router!r}, {why}")
     try:
         arrays = load_tensors(tensors)
-    except SafetensorError as error:
-        raise ArtefactError(f"{folder} holds tensors that cannot be read: {error}") from error
-    cls = router_classes().get(manifest["router"])
-    if cls is None:
+        router = _rebuilt(cls, manifest.options, manifest.fitted, arrays)
+        _check_fitted(router.fitted, manifest)
+        router.encoder_ = encoder_from_json(manifest.encoder, arrays, encoder)
+        router.encoder = router.encoder_
+        _rehearse(router)
+    except ArtefactError as error:
+        raise ArtefactError(f"cannot load {str(folder)!r}: {error}") from error
+    except MissingExtraError:
+        raise
+    except Exception as error:  # classes of third parties meet a file that anyone may have written
+        if isinstance(error, EncoderError) and encoder is not None:
+            raise
+        reason = str(error).partition("\n")[0]
         raise ArtefactError(
-            f"{folder} holds a router {manifest['router']!r}, which is not installed"
-        )
-    router = cls(**manifest["options"])
-    router.encoder_ = encoder_from_json(manifest["encoder"], arrays, encoder)
-    router.encoder = router.encoder_
-    router.fitted_ = _fitted(cls, manifest["fitted"], arrays)
+            f"{str(folder)!r} holds a router {manifest.router!r} that cannot be used "
+            f"({type(error).__name__}: {reason}): fit and save it again"
+        ) from error
     return router
 
 
-def _fitted(cls: type[Router], data: dict[str, Any], arrays: Arrays) -> Fitted:
+def _rebuilt(cls: type[Router], options: Any, fitted: Any, arrays: Arrays) -> Router:
+    values = unpack_fields(cls, options, arrays, "options")
+    if set(values) - set(hyper_parameters(cls)):
+        raise ArtefactError(f"router {cls.name!r} has no such options: {', '.join(values)}")
+    router = cls(**values)
+    router.fitted_ = _fitted(cls, fitted, arrays)
+    return router
+
+
+def _fitted(cls: type[Router], data: Mapping[str, Any], arrays: Arrays) -> Fitted:
     fitted: Fitted = unpack(Fitted, {**data, "performance": None, "judge": None}, arrays, "fitted")
     performance, judge = (
-        None if data[name] is None else unpack(cls.model, data[name], arrays, f"fitted.{name}")
+        unpack(cls.model | None, data.get(name), arrays, f"fitted.{name}")
         for name in ("performance", "judge")
     )
     return replace(fitted, performance=performance, judge=judge)
 
 
-def _check_arms(manifest: dict[str, Any], arms: Sequence[str] | None) -> None:
-    if arms is None or set(arms) == set(manifest["arms"]):
+def _check_fitted(fitted: Fitted, manifest: Manifest) -> None:
+    n_arms = len(manifest.arms)
+    if fitted.arms != manifest.arms or fitted.fingerprint != manifest.log_fingerprint:
+        raise ArtefactError("the manifest names other arms or another log than what was learned")
+    if fitted.performance is None and fitted.judge is None:
+        raise ArtefactError("the router has learned neither performance nor judge scores")
+    for values in (fitted.mean_performance, fitted.mean_judge, fitted.n_answers):
+        _check_shapes("means", {values.shape}, (n_arms,))
+    scored = ((fitted.performance, fitted.mean_performance), (fitted.judge, fitted.mean_judge))
+    if any((model is None) != np.isnan(means).all() for model, means in scored):
+        raise ArtefactError("the means are known of other scores than those that were learned")
+    for quantity in (fitted.cost, fitted.latency):
+        _check_shapes("means of cost or latency", {quantity.means.shape}, (n_arms,))
+        _check_shapes("factors of cost or latency", {quantity.factors.shape}, (n_arms,))
+        _check_shapes("bounds of cost or latency", {quantity.bounds.shape}, (2, n_arms))
+        _check_shapes("weights of cost or latency", {quantity.weights.shape[1:]}, (n_arms,))
+    shapes = {array.shape for array in _arrays_in(fitted.held_out)}
+    if shapes:
+        _check_shapes("held-out forecasts", shapes, (min(shapes)[0], n_arms))
+
+
+def _check_shapes(what: str, found: set[tuple[int, ...]], expected: tuple[int, ...]) -> None:
+    if found != {expected}:
+        raise ArtefactError(f"the {what} have shape {max(found - {expected})}, not {expected}")
+
+
+def _arrays_in(value: object) -> Iterator[NDArray[Any]]:
+    if isinstance(value, np.ndarray):
+        yield value
+    elif is_dataclass(value):
+        for each in fields(value):
+            yield from _arrays_in(getattr(value, each.name))
+
+
+def _rehearse(router: Router) -> None:
+    """Route one query, so that what does not fit together is found now and not in an app."""
+    query = Query(text=PROBE)
+    vectors = _probe_vectors(router)
+    forecast = router.forecast([query], vectors)
+    _check_forecast(forecast, router.fitted)
+    objective = Objective(
+        **{name: float(np.isfinite(getattr(forecast, name)).any()) for name in _WEIGHED}
+    )
+    try:
+        decisions = router.decide([query], objective, vectors)
+    except (ObjectiveError, RouteError):
+        return  # the log may know no arm's cost, or no arm's everything
+    if decisions.utilities.shape != forecast.cost.shape:
+        raise ArtefactError(f"the utilities of a query have shape {decisions.utilities.shape}")
+
+
+_WEIGHED = ("performance", "judge", "cost", "latency")
+
+
+def _probe_vectors(router: Router) -> Vectors:
+    """The probe's vector; zeros from encoders that might have to ask a network for it."""
+    if not router.needs_vectors:
+        return NoEncoder().encode([""])
+    encoder = router.encoder_.portable
+    if encoder.saveable and getattr(encoder, "state_", None) is not None:
+        return encoder.encode([PROBE])
+    return np.zeros((1, encoder.encode([]).shape[1]), dtype=np.float32)
+
+
+def _check_forecast(forecast: Forecast, fitted: Fitted) -> None:
+    known = {
+        "performance": fitted.mean_performance,
+        "performance_std": fitted.mean_performance,
+        "judge": fitted.mean_judge,
+        "judge_std": fitted.mean_judge,
+        "cost": fitted.cost.means,
+        "latency": fitted.latency.means,
+    }
+    for name, means in known.items():
+        values = getattr(forecast, name)
+        if values.shape != (1, len(fitted.arms)):
+            raise ArtefactError(
+                f"the forecast of {name} has shape {values.shape} for one query and "
+                f"{len(fitted.arms)} arms"
+            )
+        if (~np.isnan(means) & ~np.isfinite(values[0])).any():
+            raise ArtefactError(f"the forecast of {name} is no number for an arm that has answers")
+
+
+def _check_arms(manifest: Manifest, arms: Sequence[str] | None) -> None:
+    if arms is None or set(arms) == set(manifest.arms):
         return
-    missing = sorted(set(arms) - set(manifest["arms"]))
-    extra = sorted(set(manifest["arms"]) - set(arms))
+    missing = sorted(set(arms) - set(manifest.arms))
+    extra = sorted(set(manifest.arms) - set(arms))
     raise ArtefactError(
         f"the saved router has other arms: it does not know {missing or 'any others'}, "
         f"and it knows {extra or 'no others'} that were not asked for"
     )
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+# -- files ----------------------------------------------------------------------------------
+
+
+def _read_both(folder: Path) -> tuple[Manifest, bytes]:
+    """Manifest and tensors of one router, also while another process replaces it."""
+    manifest = _read_manifest(folder)
+    for _ in range(_ATTEMPTS):
+        try:
+            tensors = _read(folder / manifest.tensors, _MAX_TENSORS)
+        except ArtefactError as error:
+            newer, missing = _read_manifest(folder), isinstance(error.__cause__, FileNotFoundError)
+            if newer.sha256 == manifest.sha256 or not missing:
+                raise
+            manifest = newer
+            continue
+        if hashlib.sha256(tensors).hexdigest() != manifest.tensors_sha256:
+            raise ArtefactError(
+                f"{folder / manifest.tensors} is damaged: sha256 does not match; save it again"
+            )
+        return manifest, tensors
+    raise ArtefactError(f"{str(folder)!r} is being replaced all the time: load it again later")
+
+
+def _read_manifest(folder: Path) -> Manifest:
     path = folder / _MANIFEST
     try:
-        manifest = json.loads(_read(path))
-    except ValueError as error:
-        raise ArtefactError(f"{path} is damaged: it is not JSON") from error
-    if not isinstance(manifest, dict) or manifest.get("sha256") != _digest(manifest):
-        raise ArtefactError(f"{path} is damaged: sha256 does not match")
-    if manifest["format"] != FORMAT:
+        raw = json.loads(_read(path, _MAX_MANIFEST))
+        intact = isinstance(raw, dict) and raw.get("sha256") == _digest(raw)
+    except (ValueError, RecursionError) as error:
+        raise ArtefactError(f"{path} is damaged: it is not JSON; save the router again") from error
+    if not intact:
+        raise ArtefactError(f"{path} is damaged: sha256 does not match; save the router again")
+    version = raw.get("format")
+    if isinstance(version, int) and version != FORMAT:
         raise ArtefactError(
-            f"{path} has format {manifest['format']}, this version reads format {FORMAT}: "
+            f"{path} has format {version}, this version reads format {FORMAT}: "
             "install the version that saved it, or fit again"
         )
-    return manifest
+    try:
+        return Manifest.model_validate(raw)
+    except (ValidationError, RecursionError) as error:
+        raise ArtefactError(f"{path} is damaged: {_first(error)}; save the router again") from error
 
 
-def _digest(manifest: dict[str, Any]) -> str:
+def _first(error: ValidationError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "it contradicts itself"
+    return f"{where}: {first['msg'].lower()}"
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
     content = {name: value for name, value in manifest.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _read(path: Path) -> bytes:
+def _tensors_name(digest: str) -> str:
+    return f"router-{digest[:16]}.safetensors"
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Read a regular file, never through a link, and no more than `limit` bytes."""
     try:
-        return path.read_bytes()
+        kind = path.lstat().st_mode
+        if not stat.S_ISREG(kind):
+            raise ArtefactError(f"{str(path)!r} is no regular file: put the file itself there")
+        with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS | _NO_WAITING), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise ArtefactError(
+                    f"{str(path)!r} has {size:,} bytes, more than the {limit:,} of any router: "
+                    "save the router again"
+                )
+            return file.read()
     except OSError as error:
         raise ArtefactError(f"cannot read {str(path)!r}: {error.strerror}") from error
-
-
-def _refuse_foreign_files(folder: Path) -> None:
-    foreign = [
-        p.name
-        for p in folder.iterdir()
-        if p.name != _MANIFEST and not p.name.startswith(("router-", ".new-"))
-    ]
-    if foreign:
-        raise ArtefactError(
-            f"{str(folder)!r} holds other files ({', '.join(sorted(foreign)[:3])}): "
-            "give an empty folder or one with a saved router"
-        )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step, readable by its owner only."""
-    new = path.with_name(f".new-{os.getpid()}-{path.name}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    except ValueError as error:
+        raise ArtefactError(f"cannot read {str(path)!r}: {error}") from error
