@@ -71,6 +71,11 @@ class NeighbourModel:
     k: int
     prior: float
 
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together, as a damaged file may hold."""
+        if self.scores.shape != self.known.shape or len(self.logged) != len(self.scores):
+            raise ValueError("logged queries and their scores differ in number")
+
     def predict(self, batch: Batch) -> Estimate:
         """Average the neighbours that an arm answered, shrunk towards the arm's mean."""
         at = nearest(self.logged, self.projection.apply(batch.vectors), self.k)
