@@ -20,8 +20,9 @@ from fusion_agents.cli.route import route
 from fusion_agents.cli.routers import routers
 from fusion_agents.errors import FusionError
 
-WRONG, INTERRUPTED = 2, 130
-"""Exit codes: something that was asked for cannot be done; the user pressed Ctrl-C."""
+WRONG, UNEXPECTED, INTERRUPTED = 2, 70, 130
+"""Exit codes: something that was asked for cannot be done; an error that nobody foresaw; the user
+pressed Ctrl-C."""
 
 
 class Border(TyperGroup):
@@ -38,10 +39,20 @@ class Border(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except (FusionError, OSError) as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            errors().print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            _show(ctx, f"error: {error}")
             raise typer.Exit(WRONG) from error
+        except Exception as error:  # the border: nobody is behind it to catch it
+            if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
+                raise  # typer's own
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            _show(ctx, f"unexpected error: {what} (run with --debug for the traceback)")
+            raise typer.Exit(UNEXPECTED) from error
+
+
+def _show(ctx: typer.Context, message: str) -> None:
+    if ctx.params.get("debug"):
+        traceback.print_exc()
+    errors().print(message, style="red", soft_wrap=True)
 
 
 app = typer.Typer(
@@ -82,6 +93,9 @@ def _options(
     """Learn from multi-LLM logs which model, prompted how, should answer a query.
 
     Start with `fusion-agents demo`, which needs no network, no key and no data.
+
+    Exit codes: 0 done, 2 what was asked for cannot be done, 70 an unexpected
+    error (please report it), 130 interrupted.
     """
 
 

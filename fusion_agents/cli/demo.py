@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fusion_agents.cli.console import progress, recorder, save_picture, say
+from fusion_agents.cli.console import (
+    check_folder,
+    check_outputs,
+    progress,
+    recorder,
+    save_picture,
+    say,
+    write_text,
+)
 from fusion_agents.cli.evidence import many_routes
-from fusion_agents.cli.options import ExcludedArms, Seed, names
+from fusion_agents.cli.options import DEFAULT_OBJECTIVE, ExcludedArms, Seed, names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +45,14 @@ def demo(
         Path | None, typer.Option(help="Folder for what is made; a new temporary one by default.")
     ] = None,
     exclude_arms: ExcludedArms = "",
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="As for `evaluate`; by default performance-first, or judge if the log has no "
+            "performance.",
+            show_default=False,
+        ),
+    ] = "",
     seed: Seed = 0,
     questions: Annotated[
         int, typer.Option(min=60, help="How many questions the simulated models answer.")
@@ -48,24 +64,29 @@ def demo(
     """Learn from a log, say what routing earns, and route new queries.
 
     Without a log, simulated models answer generated questions: no network,
-    no key, no money.
+    no key, no money. What an earlier demo made in the same folder is replaced.
 
     Examples:
       fusion-agents demo
       fusion-agents demo --log answers.jsonl.gz --out trial
     """
+    from fusion_agents.cli.reading import without_arms
+
+    check_outputs(svg)
     folder = out or Path(tempfile.mkdtemp(prefix="fusion-agents-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     console = recorder()
     if log is None:
         console.print(_SIMULATED, style="yellow")
         outcomes, new = _simulated(folder, questions, seed)
     else:
         outcomes, new = _real(log, seed)
-    outcomes = outcomes.without_arms(names(exclude_arms))
-    _show_evaluation(console, outcomes, folder, seed)
+    outcomes = without_arms(outcomes, names(exclude_arms))
+    objective = objective or _objective_for(outcomes)
+    _show_evaluation(console, outcomes, folder, seed, objective)
     router = _fit(outcomes, folder, seed)
-    console.print(many_routes(new, router.route(new)))
+    console.print(many_routes(new, router.route(new, objective)))
     _say_what_next(folder)
     if svg is not None:
         save_picture(console, svg, "fusion-agents demo")
@@ -79,8 +100,9 @@ def _simulated(folder: Path, n_questions: int, seed: int) -> "tuple[Outcomes, Se
     from fusion_agents.stores.importing import import_files
     from fusion_agents.stores.routing_log import RoutingLog
 
-    file = folder / "simulated-log.jsonl"
-    with progress() as step, RoutingLog(folder / "routing.db") as log:
+    file, database = folder / "simulated-log.jsonl", folder / "routing.db"
+    _remove_simulated(database)
+    with progress() as step, RoutingLog(database) as log:
         step("simulating models", 0, None)
         JSONLinesWriter().write(map(Record, simulate_log(n_questions, seed)), file)
         import_files(file, log, on_progress=lambda s: step("importing answers", s.rows, None))
@@ -88,6 +110,34 @@ def _simulated(folder: Path, n_questions: int, seed: int) -> "tuple[Outcomes, Se
     known = {query.text for query in outcomes.queries}
     more = [question.text for question in generate_questions(10 * N_ROUTED, seed + 1)]
     return outcomes, [text for text in more if text not in known][:N_ROUTED]
+
+
+def _remove_simulated(database: Path) -> None:
+    """Remove the database of an earlier demo, and nobody else's."""
+    from fusion_agents.errors import ConfigError
+    from fusion_agents.simulation.log import SOURCE
+    from fusion_agents.stores.opening import open_log
+
+    if not database.exists():
+        return
+    with open_log(database, read_only=True) as log:
+        others = [source.name for source in log.stats().sources if source.name != SOURCE]
+    if others:
+        raise ConfigError(
+            f"{str(database)!r} holds answers that are not the demo's (from {others[0]!r}): "
+            "give another folder as --out"
+        )
+    for end in ("", "-wal", "-shm"):
+        database.with_name(f"{database.name}{end}").unlink(missing_ok=True)
+
+
+def _objective_for(outcomes: "Outcomes") -> str:
+    import numpy as np
+
+    if np.isnan(outcomes.performance).all() and not np.isnan(outcomes.judge).all():
+        say("the log has no performance: the objective is the judge's score (judge)")
+        return "judge"
+    return DEFAULT_OBJECTIVE
 
 
 def _real(path: Path, seed: int) -> "tuple[Outcomes, Sequence[str]]":
@@ -105,15 +155,17 @@ def _real(path: Path, seed: int) -> "tuple[Outcomes, Sequence[str]]":
     return outcomes.take(np.sort(order[n_new:])), new
 
 
-def _show_evaluation(console: "Console", outcomes: "Outcomes", folder: Path, seed: int) -> None:
+def _show_evaluation(
+    console: "Console", outcomes: "Outcomes", folder: Path, seed: int, objective: str
+) -> None:
     from fusion_agents.evaluation import evaluate
-    from fusion_agents.evaluation.html import write_html
+    from fusion_agents.evaluation.html import to_html
     from fusion_agents.evaluation.terminal import table
 
     with progress() as step:
-        evaluation = evaluate(outcomes, ROUTERS, seed=seed, on_progress=step)
-    (folder / "evaluation.json").write_text(evaluation.model_dump_json(indent=1), "utf-8")
-    write_html(evaluation, folder / "report.html")
+        evaluation = evaluate(outcomes, ROUTERS, objective, seed=seed, on_progress=step)
+    write_text(str(folder / "evaluation.json"), evaluation.model_dump_json(indent=1))
+    write_text(str(folder / "report.html"), to_html(evaluation))
     console.print(table(evaluation))
     for sentence in _in_words(evaluation):
         console.print(sentence)

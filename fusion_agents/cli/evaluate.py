@@ -1,11 +1,11 @@
 """`fusion-agents evaluate`: what routing would have earned on held-out queries."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from fusion_agents.cli.console import progress, results, say, write_text
+from fusion_agents.cli.console import check_outputs, progress, results, write_text
 from fusion_agents.cli.options import (
     DEFAULT_LOG,
     DEFAULT_OBJECTIVE,
@@ -18,9 +18,6 @@ from fusion_agents.cli.options import (
     names,
     specs,
 )
-
-if TYPE_CHECKING:
-    from fusion_agents.outcomes import Outcomes
 
 
 def evaluate(
@@ -56,21 +53,25 @@ def evaluate(
       fusion-agents evaluate --routers auto,knn:k=50 --exclude-arms gpt-4
       fusion-agents evaluate --objective balance --html report.html --json -
     """
+    from fusion_agents.cli.reading import read_outcomes, without_tasks
     from fusion_agents.encoders.catalogue import make_encoder
     from fusion_agents.evaluation import evaluate as run
-    from fusion_agents.evaluation.html import write_html
+    from fusion_agents.evaluation.html import to_html
     from fusion_agents.evaluation.run import DEFAULT_ROUTERS
     from fusion_agents.evaluation.terminal import table
 
+    check_outputs(json, html)
     with progress() as step:
+        logs = [read_outcomes(path) for path in (log, test_log) if path is not None]
+        learn, *test = without_tasks(logs, names(exclude_tasks))
         evaluation = run(
-            _outcomes(log, exclude_tasks),
+            learn,
             specs(routers) or DEFAULT_ROUTERS,
             objective,
             encoder=make_encoder(encoder),
             test_fraction=test_fraction,
             seed=seed,
-            test_log=None if test_log is None else _outcomes(test_log, exclude_tasks),
+            test_log=test[0] if test else None,
             exclude_arms=names(exclude_arms),
             on_progress=step,
         )
@@ -79,11 +80,4 @@ def evaluate(
     if json:
         write_text(json, evaluation.model_dump_json(indent=1))
     if html:
-        write_html(evaluation, html)
-        say(f"wrote {html}")
-
-
-def _outcomes(path: Path, exclude_tasks: str) -> "Outcomes":
-    from fusion_agents.cli.reading import read_outcomes
-
-    return read_outcomes(path, names(exclude_tasks))
+        write_text(str(html), to_html(evaluation))

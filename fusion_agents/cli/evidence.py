@@ -37,10 +37,14 @@ def one_route(route: "Route", n_arms: int = 8) -> Table:
 
 
 def many_routes(texts: Sequence[str], routes: "Sequence[Route]") -> Table:
-    """One line a decision, with the runner-up; the reasons stand below, numbered."""
+    """One line a decision, with the runner-up; the reasons stand below, numbered.
+
+    What is expected is the performance, or the judge score where no performance is known.
+    """
     reasons = list(dict.fromkeys(route.reason for route in routes))
     table = Table(title=f"{len(routes)} new queries, routed", caption_justify="left")
-    table.caption = "\n".join(f"why {i}: {reason}" for i, reason in enumerate(reasons, 1))
+    why = "\n".join(f"why {i}: {reason}" for i, reason in enumerate(reasons, 1))
+    table.caption = Text(why, style="table.caption")
     table.add_column("query", no_wrap=True)
     table.add_column("arm", overflow="fold")
     table.add_column("expected", justify="right", no_wrap=True, min_width=11)
@@ -49,11 +53,11 @@ def many_routes(texts: Sequence[str], routes: "Sequence[Route]") -> Table:
     table.add_column("why", justify="right")
     for text, route in zip(texts, routes, strict=True):
         first, *others = route.ranking
-        runner_up = f"{others[0].arm} {_number(others[0].performance, '.2f')}" if others else "-"
+        runner_up = f"{others[0].arm} {_number(_score(others[0]), '.2f')}" if others else "-"
         table.add_row(
             Text(shorten(" ".join(text.split()), _QUERY, placeholder="…")),
             Text(str(route.arm), style="bold"),
-            performance(first),
+            performance(first) if first.performance is not None else _number(first.judge, ".2f"),
             thousand(first.cost),
             Text(runner_up),
             str(reasons.index(route.reason) + 1),
@@ -72,6 +76,10 @@ def performance(forecast: "ArmForecast") -> str:
 def thousand(cost: float | None) -> str:
     """Dollars per thousand queries."""
     return _number(None if cost is None else cost * 1000, ".4f")
+
+
+def _score(forecast: "ArmForecast") -> float | None:
+    return forecast.judge if forecast.performance is None else forecast.performance
 
 
 def _number(value: float | None, form: str) -> str:

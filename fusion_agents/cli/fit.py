@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from fusion_agents.cli.console import progress, results, say
+from fusion_agents.cli.console import check_folder, progress, results, say
 from fusion_agents.cli.options import (
     DEFAULT_LOG,
     EncoderName,
@@ -39,15 +39,17 @@ def fit(
       fusion-agents fit --log routing.db --out router
       fusion-agents fit --router knn:k=50 --exclude-arms gpt-4 --out router
     """
-    from fusion_agents.cli.reading import read_outcomes
+    from fusion_agents.cli.reading import read_outcomes, without_arms, without_tasks
     from fusion_agents.encoders.catalogue import make_encoder
     from fusion_agents.routers import make_router
     from fusion_agents.routers.artefact import save_router
 
+    check_folder(out)
     made = make_router(router, encoder=make_encoder(encoder), seed=seed)
     with progress() as step:
         step(f"reading {log}", 0, None)
-        outcomes = read_outcomes(log, names(exclude_tasks)).without_arms(names(exclude_arms))
+        (outcomes,) = without_tasks([read_outcomes(log)], names(exclude_tasks))
+        outcomes = without_arms(outcomes, names(exclude_arms))
         step(f"fitting {made.name}", 0, None)
         made.fit(outcomes)
         save_router(made, out)

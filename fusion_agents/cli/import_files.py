@@ -28,7 +28,7 @@ def import_files(
 
     The format is recognised by the content. Importing a file twice stores
     its rows once. A bad row is refused with its number and the reason; the
-    others are stored.
+    others are stored. If every row is bad the exit code is 2.
 
     Examples:
       fusion-agents import answers.jsonl.gz --log routing.db
@@ -52,7 +52,7 @@ def import_files(
     results().print(_table(summary))
     _warn(summary)
     if summary.refused and not summary.stored + summary.duplicates:
-        raise typer.Exit(1)
+        raise typer.Exit(2)
 
 
 def _table(summary: "ImportSummary") -> Table:

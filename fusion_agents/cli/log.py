@@ -1,5 +1,6 @@
 """`fusion-agents log`: look at a log, and copy it."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,12 +9,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from fusion_agents.cli.console import results, say, write_text
+from fusion_agents.cli.console import check_outputs, results, say, write_text
 from fusion_agents.cli.options import DEFAULT_LOG, LogDatabase, LogFile, names
 
 if TYPE_CHECKING:
     from fusion_agents.stores.log_filter import LogFilter
     from fusion_agents.stores.log_stats import GroupStats, LogStats
+    from fusion_agents.stores.routing_log import RoutingLog
     from fusion_agents.types import LogEntry
 
 log = typer.Typer(no_args_is_help=True, help="Look at a log, export it, back it up.")
@@ -45,14 +47,10 @@ def show(
     """
     from fusion_agents.stores.opening import open_log
 
-    where = _filter(tasks, arms, sources, errors=True if errors else None)
-    with open_log(log) as opened:
-        found = islice(opened.scan(where), limit)
-        if json:
-            for entry in found:
-                typer.echo(entry.model_dump_json(exclude_none=True))
-        else:
-            results().print(_entries(found))
+    with open_log(log, read_only=True) as opened:
+        where = _filter(opened, tasks, arms, sources, errors=True if errors else None)
+        show_them = _print_json if json else _print_table
+        show_them(islice(opened.scan(where), limit))
 
 
 @log.command()
@@ -70,7 +68,8 @@ def stats(
     """
     from fusion_agents.stores.opening import open_log
 
-    with open_log(log) as opened:
+    check_outputs(json)
+    with open_log(log, read_only=True) as opened:
         summed = opened.stats()
     if json != "-":
         for table in _stats(summed):
@@ -101,8 +100,9 @@ def export(
     from fusion_agents.stores.exporting import export_log
     from fusion_agents.stores.opening import open_log
 
-    with open_log(log) as opened:
-        count = export_log(opened, file, format, where=_filter(tasks, arms, sources))
+    check_outputs(file)
+    with open_log(log, read_only=True) as opened:
+        count = export_log(opened, file, format, where=_filter(opened, tasks, arms, sources))
     say(f"wrote {count:,} entries to {file}")
 
 
@@ -117,23 +117,38 @@ def backup(
     """
     from fusion_agents.stores.opening import open_log
 
-    with open_log(log) as opened:
+    check_outputs(file)
+    with open_log(log, read_only=True) as opened:
         opened.backup(file)
     say(f"wrote {file}")
 
 
-def _filter(tasks: str, arms: str, sources: str, errors: bool | None = None) -> "LogFilter":
+def _filter(
+    log: "RoutingLog", tasks: str, arms: str, sources: str, errors: bool | None = None
+) -> "LogFilter":
+    """What was asked for; a name that the log does not know is an error."""
+    from fusion_agents.errors import ConfigError
     from fusion_agents.stores.log_filter import LogFilter
 
-    return LogFilter(
-        tasks=names(tasks) or None,
-        arms=names(arms) or None,
-        sources=names(sources) or None,
-        errors=errors,
-    )
+    asked = {"tasks": names(tasks), "arms": names(arms), "sources": names(sources)}
+    for kind, name in ((kind, name) for kind, given in asked.items() for name in given):
+        if not log.count(LogFilter.model_validate({kind: (name,)})):
+            known = ", ".join(group.name for group in getattr(log.stats(), kind))
+            raise ConfigError(f"no {kind[:-1]} is called {name!r}; the log has {known or 'none'}")
+    given = {kind: found or None for kind, found in asked.items()}
+    return LogFilter.model_validate({**given, "errors": errors})
 
 
-def _entries(entries: "islice[LogEntry]") -> Table:
+def _print_json(entries: "Iterable[LogEntry]") -> None:
+    for entry in entries:
+        typer.echo(entry.model_dump_json(exclude_none=True))
+
+
+def _print_table(entries: "Iterable[LogEntry]") -> None:
+    results().print(_entries(entries))
+
+
+def _entries(entries: "Iterable[LogEntry]") -> Table:
     table = Table("query", "task", "arm")
     for name in ("performance", "$", "seconds"):
         table.add_column(name, justify="right")
@@ -142,7 +157,7 @@ def _entries(entries: "islice[LogEntry]") -> Table:
         said = f"({entry.error})" if entry.error else entry.response or "-"
         table.add_row(
             Text(_cut(entry.query.text)),
-            entry.query.task or "-",
+            Text(entry.query.task or "-"),
             Text(str(entry.arm)),
             _number(entry.performance, ".2f"),
             _number(entry.cost, ".6f"),

@@ -34,7 +34,10 @@ ExcludedArms = Annotated[
 ExcludedTasks = Annotated[
     str, typer.Option("--exclude-tasks", help="Tasks to leave out, separated by commas.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="For everything that is drawn at random.")]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=2**32 - 1, help="For everything that is drawn at random."),
+]
 
 DEFAULT_LOG = Path("routing.db")
 DEFAULT_OBJECTIVE = "performance-first"

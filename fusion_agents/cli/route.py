@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import islice
 from json import dumps
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fusion_agents.cli.console import progress, results, say
+from fusion_agents.cli.console import check_outputs, output, progress, results, say
 from fusion_agents.cli.evidence import one_route
 from fusion_agents.cli.options import DEFAULT_OBJECTIVE, ObjectiveText, RouterFolder
 
@@ -32,7 +33,8 @@ def route(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Where to; standard output by default.")
+        Path | None,
+        typer.Option("--output", help="Where to; standard output by default."),
     ] = None,
     objective: ObjectiveText = DEFAULT_OBJECTIVE,
     json: Annotated[bool, typer.Option("--json", help="Give the route as JSON.")] = False,
@@ -40,8 +42,9 @@ def route(
     """Choose the arm that should answer a query, with the evidence.
 
     With --input, each row of the file (JSON lines, CSV, parquet, or text with
-    one query a line) gives one line of JSON, in the same order: the route, or
-    `row` and `error` if the row cannot be read or routed.
+    one query a line) gives one line of JSON, in the same order: the `line` of
+    the file, counted from 1 (a row where a row is no line), the `query_id`, and
+    the `route`, or the `error` if the row cannot be read or routed.
 
     Examples:
       fusion-agents route --router router "How many primes are below 100?"
@@ -73,17 +76,16 @@ def _route_one(folder: Path, query: str, objective: str, json: bool) -> None:
 def _route_file(folder: Path, source: Path, target: Path | None, objective: str) -> None:
     from fusion_agents.errors import ConfigError
     from fusion_agents.routers.artefact import load_router
-    from fusion_agents.stores.formats.queries import read_queries
-    from fusion_agents.stores.formats.writing import replacing
 
+    check_outputs(target)
     if target is not None and target.exists() and target.samefile(source):
         raise ConfigError(f"{str(target)!r} is the input: give another file as --output")
     router = load_router(folder)
     router.decide([], objective)
-    lines = _lines(router, read_queries(source), objective)
+    lines = _lines(router, _numbered(source), objective)
     counts: Counter[str] = Counter()
     stdout = typer.get_binary_stream("stdout")
-    with progress() as step, nullcontext(stdout) if target is None else replacing(target) as file:
+    with progress() as step, nullcontext(stdout) if target is None else output(target) as file:
         for kind, line in lines:
             counts[kind] += 1
             file.write(line.encode() + b"\n")
@@ -92,30 +94,50 @@ def _route_file(folder: Path, source: Path, target: Path | None, objective: str)
     say(f"routed {counts['route']:,} queries{failed}")
 
 
+def _numbered(path: Path) -> "Iterator[tuple[int, Query | RowError]]":
+    """The queries of a file with their lines; both readings go through the file in step."""
+    from fusion_agents.stores.formats.queries import read_queries
+
+    return zip(_line_numbers(path), read_queries(path), strict=True)
+
+
+def _line_numbers(path: Path) -> Iterator[int]:
+    from fusion_agents.errors import RowError
+    from fusion_agents.stores.formats.head import look
+    from fusion_agents.stores.formats.rows import rows
+
+    head = look(path)
+    if head.container in ("csv", "text"):  # as `read_queries` tells them apart
+        has_header = any(map(head.has, ("query", "text", "prompt", "question")))
+        head = replace(head, container="csv" if has_header else "text")
+    for row in rows(head):
+        yield row.line if isinstance(row, RowError) else row.number
+
+
 def _lines(
-    router: "Router", rows: "Iterator[Query | RowError]", objective: str
+    router: "Router", rows: "Iterator[tuple[int, Query | RowError]]", objective: str
 ) -> Iterator[tuple[str, str]]:
     """A kind (`route` or `error`) and a line of JSON for each row, in order."""
-    number = 0
     while batch := list(islice(rows, _BATCH)):
-        yield from _batch_lines(router, batch, objective, number)
-        number += len(batch)
+        yield from _batch_lines(router, batch, objective)
 
 
 def _batch_lines(
-    router: "Router", batch: "list[Query | RowError]", objective: str, before: int
+    router: "Router", batch: "list[tuple[int, Query | RowError]]", objective: str
 ) -> Iterator[tuple[str, str]]:
     from fusion_agents.errors import FusionError
     from fusion_agents.types import Query
 
-    queries = [row for row in batch if isinstance(row, Query)]
+    queries = [row for _, row in batch if isinstance(row, Query)]
     routes = iter(_routes(router, queries, objective))
-    for number, row in enumerate(batch, before + 1):
+    for number, row in batch:
         outcome = next(routes) if isinstance(row, Query) else row
+        about = {"query_id": row.id} if isinstance(row, Query) else {}
         if isinstance(outcome, FusionError):
-            yield "error", dumps({"row": number, "error": str(outcome)})
+            yield "error", dumps({"line": number, **about, "error": str(outcome)})
         else:
-            yield "route", outcome.model_dump_json()
+            start = dumps({"line": number, **about}).removesuffix("}")
+            yield "route", f'{start}, "route": {outcome.model_dump_json()}}}'
 
 
 def _routes(router: "Router", queries: "list[Query]", objective: str) -> "list[Route | RouteError]":

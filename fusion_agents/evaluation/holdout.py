@@ -56,7 +56,10 @@ def hold_out(
         EmptyLogError: If nothing is left to learn from or to test on.
         ObjectiveError: If the objective weighs something that a part does not have.
     """
-    whole = _canonical(_read(log).without_arms(exclude_arms))
+    read = _read(log)
+    whole = _canonical(read.without_arms(exclude_arms))
+    if read.n_arms and not whole.n_arms:
+        raise EmptyLogError("no arm is left: all arms of the log are excluded")
     notes: list[str] = []
     if test_log is None:
         train, test = whole.split(test_fraction, seed)
@@ -65,6 +68,7 @@ def hold_out(
         test = test.without_arms([name for name in exclude_arms if _has(test, name)])
         test = _without_overlap(train, test, notes)
         train, test = _shared_arms(train, test, notes)
+    _check_not_empty(train, test, notes)
     _check_objective(train, test, objective)
     train, test = _comparable_arms(train, test, objective, notes)
     test = _with_known_utility(train, test, objective, notes)
@@ -120,10 +124,18 @@ def _shared_arms(train: Outcomes, test: Outcomes, notes: list[str]) -> tuple[Out
     )
 
 
+def _check_not_empty(train: Outcomes, test: Outcomes, notes: list[str]) -> None:
+    for part, outcomes in (("training", train), ("test", test)):
+        if not outcomes.n_queries:
+            cause = "; ".join(notes) or "import a larger log"
+            raise EmptyLogError(f"no {part} queries are left: {cause}")
+    if not train.n_arms:
+        cause = "; ".join(notes) or "import a larger log"
+        raise EmptyLogError(f"training and test have no arm in common: {cause}")
+
+
 def _check_objective(train: Outcomes, test: Outcomes, objective: Objective) -> None:
     for part, outcomes in (("training", train), ("test", test)):
-        if not outcomes.n_queries or not outcomes.n_arms:
-            raise EmptyLogError(f"no {part} queries or arms are left: import a larger log")
         for measure in ("performance", "judge", "cost", "latency"):
             if getattr(objective, measure) and np.isnan(getattr(outcomes, measure)).all():
                 raise ObjectiveError(
@@ -151,7 +163,10 @@ def _comparable_arms(
                 f"{in_test} test queries, too few to compare"
             )
     if not keep:
-        raise EmptyLogError("no arm has enough scored answers to be compared: score more of them")
+        raise EmptyLogError(
+            "no arm has enough scored answers to be compared: score more of them; "
+            + "; ".join(notes)
+        )
     return train.take_arms(keep), test.take_arms(keep)
 
 

@@ -17,11 +17,17 @@ from fusion_agents.evaluation.html_tables import (
 )
 from fusion_agents.evaluation.markup import Markup, element
 from fusion_agents.evaluation.report import Difference, Evaluation, Row, TaskResult
+from fusion_agents.stores.formats.writing import replacing
 
 
 def write_html(evaluation: Evaluation, path: str | Path) -> None:
-    """Write the report to a file, in UTF-8."""
-    Path(path).write_text(to_html(evaluation), encoding="utf-8")
+    """Write the report to a file, in UTF-8; it appears at once and complete, with mode 600.
+
+    Raises:
+        StoreError: If the folder is missing or cannot be written.
+    """
+    with replacing(Path(path)) as file:
+        file.write(to_html(evaluation).encode())
 
 
 def to_html(evaluation: Evaluation) -> str:

@@ -1,9 +1,11 @@
 """Opening a log, whether it is a database or a file that somebody else's tool wrote."""
 
 import shutil
+import sqlite3
 import tempfile
 import weakref
 from collections.abc import Callable, Collection
+from contextlib import closing, suppress
 from pathlib import Path
 
 from fusion_agents.errors import DataError
@@ -51,6 +53,33 @@ class ImportedLog(RoutingLog):
         self._remove()
 
 
+class _QuietLog(RoutingLog):
+    """A database to read from that leaves behind what it found.
+
+    Whoever reads a database in write-ahead mode makes its companions (`-wal`, `-shm`), but only a
+    connection that may write removes them, if it is the last one to leave.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._had_companions = _has_companions(path.resolve())
+        super().__init__(path, read_only=True)
+
+    def close(self) -> None:
+        """Close the log; a second call does nothing."""
+        super().close()
+        if not self._had_companions and _has_companions(self.path):
+            self._had_companions = True
+            with (
+                suppress(sqlite3.Error),
+                closing(sqlite3.connect(f"{self.path.as_uri()}?mode=rw", uri=True)) as connection,
+            ):
+                connection.execute("PRAGMA schema_version").fetchone()
+
+
+def _has_companions(path: Path) -> bool:
+    return any(path.with_name(f"{path.name}{end}").exists() for end in ("-wal", "-shm"))
+
+
 def open_log(
     path: str | Path,
     *more: str | Path,
@@ -64,7 +93,7 @@ def open_log(
         path: An SQLite file, by its first bytes; or a log file or a folder of them, which is
             imported into a temporary database that vanishes with the log.
         more: Further log files.
-        read_only: Refuse to change a database, or to migrate it.
+        read_only: Refuse to change a database, or to migrate it, and leave nothing beside it.
         exclude_tasks: Tasks to leave out when files are imported.
         on_progress: Called with what came of the current file so far.
 
@@ -84,7 +113,7 @@ def open_log(
         return ImportedLog(paths, exclude_tasks=exclude_tasks, on_progress=on_progress)
     if len(paths) > 1:
         raise DataError(f"{databases[0]} is a database and cannot be combined with other logs")
-    return RoutingLog(paths[0], read_only=read_only)
+    return _QuietLog(paths[0]) if read_only else RoutingLog(paths[0])
 
 
 def _is_database(path: Path) -> bool:

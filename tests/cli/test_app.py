@@ -1,13 +1,20 @@
+import json
 import os
 import signal
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from fusion_agents import __version__
-from tests.cli.conftest import Run
+from fusion_agents.routers.base import Router
+from fusion_agents.routers.catalogue import router_classes
+from fusion_agents.simulation import simulate_log
+from fusion_agents.types import Arm, LogEntry, Query
+from tests.cli.conftest import Run, write_log
 
 VERBS = ("import", "log", "evaluate", "fit", "route", "routers", "demo")
 HEAVY = ("numpy", "scipy", "sklearn", "pyarrow", "chromadb", "langchain_core")
@@ -68,13 +75,127 @@ def test_debug_shows_where_an_error_came_from(
         assert "DataError" in output
 
 
-def test_an_error_of_the_operating_system_is_one_line_too(
-    run: Run, tmp_path: Path, database: Path
+def test_an_unexpected_error_is_one_line_that_names_the_way_to_its_traceback(
+    run: Run, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = tmp_path / "no" / "folder" / "stats.json"
-    result = run("log", "stats", "--log", database, "--json", target, code=2)
-    assert "No such file or directory" in result.stderr
+    def fail(self: Router, *_: object) -> None:
+        raise TypeError("a third party's\nrouter [/red]")
+
+    monkeypatch.setattr(router_classes()["best"], "fit", fail)
+    arguments = ("fit", "--log", database, "--router", "best", "--out", database.parent / "none")
+    result = run(*arguments, code=70)
+    assert result.stderr == (
+        "unexpected error: TypeError: a third party's router [/red] "
+        "(run with --debug for the traceback)\n"
+    )
+    assert "Traceback" in run("--debug", *arguments, code=70).stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("log", "stats", "--json"),
+        ("log", "export"),
+        ("log", "backup"),
+        ("evaluate", "--json"),
+        ("evaluate", "--html"),
+        ("demo", "--svg"),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_that_is_missing_is_found_out_first(
+    run: Run, tmp_path: Path, database: Path, arguments: tuple[str, ...]
+) -> None:
+    target = tmp_path / "no" / "file.jsonl"
+    started = time.monotonic()
+    result = run(*arguments, target, "--log", database, code=2)
+    assert "there is no folder" in result.stderr
+    assert str(tmp_path / "no") in result.stderr
+    assert result.stdout == ""
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "fit", "demo"])
+def test_a_seed_below_zero_is_a_usage_error(run: Run, database: Path, verb: str) -> None:
+    result = run(verb, "--log", database, "--seed", -1, code=2)
+    assert "--seed" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_only_the_user_may_read_what_the_verbs_write(
+    run: Run, log_file: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    run("demo", "--log", log_file, "--out", made, "--svg", tmp_path / "demo.svg")
+    log = tmp_path / "routing.db"
+    run("import", log_file, "--log", log)
+    run("log", "stats", "--log", log, "--json", tmp_path / "stats.json")
+    run("log", "export", tmp_path / "all.jsonl.gz", "--log", log)
+    run("log", "backup", tmp_path / "copy.db", "--log", log)
+    run(
+        "evaluate", "--log", log, "--routers", "best",
+        "--json", tmp_path / "evaluation.json", "--html", tmp_path / "report.html",
+    )  # fmt: skip
+    run("fit", "--log", log, "--router", "best", "--out", tmp_path / "router")
+    queries = tmp_path / "queries.txt"
+    queries.write_text("2 + 2?\n")
+    queries.chmod(0o600)
+    routes = tmp_path / "routes.jsonl"
+    run("route", "--router", tmp_path / "router", "--input", queries, "--output", routes)
+    modes = {
+        str(path.relative_to(tmp_path)): (path.is_dir(), stat.S_IMODE(path.stat().st_mode))
+        for path in tmp_path.rglob("*")
+    }
+    assert {"made/report.html", "made/evaluation.json", "demo.svg", "routes.jsonl"} < set(modes)
+    assert {
+        name: mode for name, (folder, mode) in modes.items() if mode != (0o600, 0o700)[folder]
+    } == {}
+
+
+def test_a_link_stays_and_a_device_is_not_replaced(
+    run: Run, database: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "real.json").write_text("{}")
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "real.json")
+    run("log", "stats", "--log", database, "--json", link)
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["entries"] == 1_500
+    run("log", "stats", "--log", database, "--json", os.devnull)
+    assert not Path(os.devnull).is_file()
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file, log = Path("odd[red].jsonl"), Path("odd[red].db")
+    write_log(file, map(_oddly_named, simulate_log(80, seed=1)))
+    shown = [
+        run("import", file, "--log", log),
+        run("log", "show", "--log", log),
+        run("log", "stats", "--log", log),
+        run("evaluate", "--log", log, "--routers", "knn,task-best"),
+        run("fit", "--log", log, "--router", "knn", "--out", "router[red]"),
+        run("route", "--router", "router[red]", "2 + 2?"),
+        run("demo", "--log", log, "--out", "demo[red]"),
+        run("log", "show", "--log", log, "--arms", "nobody[/x]", code=2),
+    ]
+    names = ("odd[red]", "t[/x]", "[/red]:smile:", "[/red]:smile:", "[/red]", "[/red]", "[/red]")
+    for result, name in zip(shown, (*names, "nobody[/x]"), strict=True):
+        assert name in "".join(result.output.split()), result.output
+
+
+def _oddly_named(entry: LogEntry) -> LogEntry:
+    return LogEntry(
+        query=Query(text=f"[/b] {entry.query.text}", task="t[/x]"),
+        arm=Arm(model=f"{entry.arm.model[4:8]}[/red]:smile:", strategy=entry.arm.strategy),
+        performance=entry.performance,
+        cost=entry.cost,
+        error=entry.error,
+        source="s[/x]",
+    )
 
 
 def test_a_terminal_that_knows_only_ascii_gets_question_marks(router: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from fusion_agents.routers.artefact import load_router
-from fusion_agents.types import Route
+from fusion_agents.types import Query, Route
 from tests.cli.conftest import Run
 
 
@@ -31,6 +31,30 @@ def test_arms_and_tasks_that_are_left_out_are_not_learned_from(
     loaded = load_router(tmp_path / "router")
     assert loaded.fitted.n_queries == 125
     assert not any(arm.startswith("sim-frontier") for arm in loaded.fitted.arms)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--exclude-tasks", "nope"), "no task is called 'nope'; the log has arithmetic, code"),
+        (("--exclude-tasks", "arithmetic,code,dates,logic,strings,units"),
+         "no query is left: all tasks of the log are excluded"),
+    ],
+)  # fmt: skip
+def test_why_nothing_is_left_to_learn_from_is_said(
+    run: Run, log_file: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    out = tmp_path / "router"
+    result = run("fit", "--log", log_file, "--router", "best", "--out", out, *arguments, code=2)
+    assert words in result.stderr
+
+
+def test_leaving_out_every_arm_is_refused_by_name(run: Run, log_file: Path, tmp_path: Path) -> None:
+    lines = log_file.read_text().splitlines()
+    arms = ",".join({json.loads(line)["arm"]["model"] for line in lines})
+    for verb in (("fit", "--out", tmp_path / "router"), ("evaluate",)):
+        result = run(*verb, "--log", log_file, "--exclude-arms", arms, code=2)
+        assert "no arm is left: all arms of the log are excluded" in result.stderr
 
 
 def test_a_folder_with_other_files_is_left_alone(run: Run, log_file: Path, tmp_path: Path) -> None:
@@ -60,7 +84,10 @@ def test_a_file_of_queries_gives_a_line_a_row_in_order(
     queries = write_queries(tmp_path / "queries.jsonl", *({"query": text} for text in texts))
     target = tmp_path / "routes.jsonl"
     run("route", "--router", router, "--input", queries, "--output", target)
-    routes = [Route.model_validate_json(line) for line in target.read_text().splitlines()]
+    lines = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [line["line"] for line in lines] == list(range(1, 601))
+    assert [line["query_id"] for line in lines] == [Query(text=text).id for text in texts]
+    routes = [Route.model_validate(line["route"]) for line in lines]
     for i in (0, 255, 256, 599):
         (alone,) = load_router(router).route([texts[i]])
         assert routes[i].arm == alone.arm
@@ -74,13 +101,37 @@ def test_bad_rows_become_error_rows_and_are_counted(run: Run, router: Path, tmp_
     )
     result = run("route", "--router", router, "--input", queries)
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [("error" in line, line.get("row")) for line in lines] == [
-        (False, None),
+    assert [("error" in line, line["line"]) for line in lines] == [
+        (False, 1),
         (True, 2),
-        (False, None),
+        (False, 3),
         (True, 4),
     ]
     assert "routed 2 queries; 2 rows could not be routed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("q.txt", "\na\n\n\nb\n", [(2, "route"), (5, "route")]),
+        ("q.jsonl", '\n{"query": "a"}\n\nbad\n\n{"query": "b"}\n',
+         [(2, "route"), (4, "error"), (6, "route")]),
+        ("q.csv", "query,task\na,t\n,t\nb,t\n", [(2, "route"), (3, "error"), (4, "route")]),
+        ("one.csv", "query\na\nb\n", [(2, "route"), (3, "route")]),
+        ("prose.txt", "Well, what is 2 + 2?\n\nAnd 3, too?\n", [(1, "route"), (3, "route")]),
+        ("q.json", '[{"query": "a"}, 7, {"query": "b"}]',
+         [(1, "route"), (2, "error"), (3, "route")]),
+    ],
+)  # fmt: skip
+def test_each_row_carries_its_line_in_the_file(
+    run: Run, router: Path, tmp_path: Path, name: str, content: str, expected: list[object]
+) -> None:
+    (tmp_path / name).write_text(content)
+    output = run("route", "--router", router, "--input", tmp_path / name).stdout
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [(line["line"], "route" if "route" in line else "error") for line in lines] == expected
+    for line in lines:
+        assert "route" in line or f"{name}:{line['line']}:" in line["error"]
 
 
 def test_a_query_for_which_every_arm_is_too_dear_is_an_error_row_and_the_others_are_routed(
@@ -97,6 +148,7 @@ def test_a_query_for_which_every_arm_is_too_dear_is_an_error_row_and_the_others_
     )  # fmt: skip
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert ["error" in line for line in lines] == [False, True, False]
+    assert lines[1]["query_id"] == Query(text="long " * 3000).id
     assert "leaves no arm" in lines[1]["error"]
 
 

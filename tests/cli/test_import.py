@@ -29,7 +29,7 @@ def test_bad_rows_are_refused_with_number_and_reason_and_the_others_stored(
 def test_a_file_of_which_every_row_is_bad_is_a_failure(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "some.jsonl"
     file.write_text('{"query": {"text": "a"}, "arm": {"model": "m"}, "performance": 7}\n')
-    run("import", file, "--log", tmp_path / "routing.db", code=1)
+    run("import", file, "--log", tmp_path / "routing.db", code=2)
 
 
 def test_tasks_are_left_out_and_the_source_is_noted(

@@ -1,11 +1,13 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from fusion_agents.stores.log_stats import LogStats
 from fusion_agents.stores.opening import open_log
-from fusion_agents.types import LogEntry
+from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Arm, LogEntry, Query
 from tests.cli.conftest import Run
 
 
@@ -64,3 +66,47 @@ def test_a_backup_holds_the_same_and_replaces_nothing(
     with open_log(database) as before, open_log(copy) as after:
         assert before.count() == after.count() == 1_500
     assert "copy.db" in run("log", "backup", copy, "--log", database, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--arms", "nope"), ("--tasks", "code,nope"), ("--sources", "nope")],
+    ids=" ".join,
+)
+def test_a_name_that_the_log_does_not_know_is_refused(
+    run: Run, database: Path, tmp_path: Path, arguments: tuple[str, str]
+) -> None:
+    target = tmp_path / "part.jsonl"
+    for verb in (("show",), ("export", target)):
+        error = run("log", *verb, "--log", database, *arguments, code=2).stderr
+        assert f"no {arguments[0][2:-1]} is called 'nope'; the log has " in error
+    assert not target.exists()
+
+
+def test_looking_at_a_log_changes_nothing(run: Run, database: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log" / "routing.db"
+    log.parent.mkdir()
+    shutil.copyfile(database, log)
+    before = log.stat().st_mtime_ns, log.read_bytes()
+    run("log", "show", "--log", log)
+    run("log", "show", "--log", log, "--json")
+    run("log", "stats", "--log", log)
+    run("log", "export", tmp_path / "all.jsonl", "--log", log)
+    run("log", "backup", tmp_path / "copy.db", "--log", log)
+    run("evaluate", "--log", log, "--routers", "best")
+    run("fit", "--log", log, "--router", "best", "--out", tmp_path / "router")
+    assert [path.name for path in log.parent.iterdir()] == ["routing.db"]
+    assert (log.stat().st_mtime_ns, log.read_bytes()) == before
+
+
+def test_looking_at_a_log_that_others_have_open_leaves_them_alone(
+    run: Run, database: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "routing.db"
+    shutil.copyfile(database, log)
+    with RoutingLog(log) as opened:
+        entry = LogEntry(query=Query(text="2 + 2?"), arm=Arm(model="m"), performance=1)
+        run("log", "stats", "--log", log)
+        opened.append([entry])
+        assert "1,501" in run("log", "stats", "--log", log).stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["routing.db"]

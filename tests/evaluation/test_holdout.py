@@ -69,5 +69,18 @@ def test_an_empty_log_is_refused() -> None:
 
 
 def test_a_test_log_that_only_repeats_the_training_log_is_refused() -> None:
-    with pytest.raises(EmptyLogError, match="no test queries"):
+    with pytest.raises(EmptyLogError, match="no test queries are left: 50 of 50 test queries"):
         divide(specialists(50), specialists(50))
+
+
+def test_logs_without_a_common_arm_are_refused_with_the_arms_of_both() -> None:
+    texts = [text_of(i) for i in range(100, 130)]
+    test = outcomes_of(np.ones((30, 1)), texts=texts, arms=["c"])
+    with pytest.raises(EmptyLogError, match=r"no arm in common: .*a@direct.*c@direct"):
+        divide(outcomes_of(np.ones((30, 1)), arms=["a"]), test)
+
+
+def test_leaving_out_every_arm_is_refused_as_such() -> None:
+    log = outcomes_of(np.ones((30, 2)), arms=["a", "b"])
+    with pytest.raises(EmptyLogError, match="all arms of the log are excluded"):
+        hold_out(log, None, PERFORMANCE, test_fraction=0.3, seed=0, exclude_arms=("a", "b"))
