@@ -4,7 +4,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -107,12 +106,10 @@ def test_a_folder_that_is_missing_is_found_out_first(
     run: Run, tmp_path: Path, database: Path, arguments: tuple[str, ...]
 ) -> None:
     target = tmp_path / "no" / "file.jsonl"
-    started = time.monotonic()
     result = run(*arguments, target, "--log", database, code=2)
     assert "there is no folder" in result.stderr
     assert str(tmp_path / "no") in result.stderr
     assert result.stdout == ""
-    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "fit", "demo"])
