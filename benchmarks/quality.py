@@ -168,7 +168,7 @@ def cost(folder: Path, seeds: range) -> None:
     for router in ("auto", "single arms"):
         values = [run.areas.get(router) for run in runs]
         print(f"routerbench3, area, {router}: {percent(values) / 100:.4f}")
-    for tolerance in (0.0, 0.003, 0.01):
+    for tolerance in (0.0, 0.003, 0.005, 0.01):
         chosen = [s for run in runs for s in run.savings if s.tolerance == tolerance]
         print(
             f"routerbench3, tolerance {100 * tolerance:.1f} points, weight chosen on "

@@ -17,7 +17,7 @@ from fusion_agents.outcomes import Outcomes
 from fusion_agents.routers.interfaces import Batch, Forecast
 from fusion_agents.routers.statistics import arm_means
 
-TOLERANCES = (0.0, 0.003, 0.01)
+TOLERANCES = (0.0, 0.003, 0.005, 0.01)
 """Quality that one is ready to give up."""
 
 

@@ -27,22 +27,20 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_valida
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from fusion_agents.encoders.artefact import PROBE, encoder_from_json, encoder_to_json
-from fusion_agents.encoders.base import Encoder, NoEncoder, Vectors
+from fusion_agents.encoders.artefact import encoder_from_json, encoder_to_json
+from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import (
     ArtefactError,
     ConfigError,
     EncoderError,
     MissingExtraError,
-    ObjectiveError,
-    RouteError,
 )
-from fusion_agents.objective import Objective
 from fusion_agents.packing import Arrays, pack, unpack, unpack_fields
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.catalogue import hyper_parameters, router_classes
-from fusion_agents.routers.interfaces import Fitted, Forecast
-from fusion_agents.types import Arm, Noun, Query
+from fusion_agents.routers.interfaces import Fitted
+from fusion_agents.routers.rehearsal import rehearse
+from fusion_agents.types import Arm, Noun
 
 FORMAT = 1
 """Raised whenever older versions of this package could not read the result."""
@@ -199,7 +197,7 @@ def load_router(
         _check_fitted(router.fitted, manifest)
         router.encoder_ = encoder_from_json(manifest.encoder, arrays, encoder)
         router.encoder = router.encoder_
-        _rehearse(router)
+        rehearse(router)
     except ArtefactError as error:
         raise ArtefactError(f"cannot load {str(folder)!r}: {error}") from error
     except MissingExtraError:
@@ -265,56 +263,6 @@ def _arrays_in(value: object) -> Iterator[NDArray[Any]]:
     elif is_dataclass(value):
         for each in fields(value):
             yield from _arrays_in(getattr(value, each.name))
-
-
-def _rehearse(router: Router) -> None:
-    """Route one query, so that what does not fit together is found now and not in an app."""
-    query = Query(text=PROBE)
-    vectors = _probe_vectors(router)
-    forecast = router.forecast([query], vectors)
-    _check_forecast(forecast, router.fitted)
-    objective = Objective(
-        **{name: float(np.isfinite(getattr(forecast, name)).any()) for name in _WEIGHED}
-    )
-    try:
-        decisions = router.decide([query], objective, vectors)
-    except (ObjectiveError, RouteError):
-        return  # the log may know no arm's cost, or no arm's everything
-    if decisions.utilities.shape != forecast.cost.shape:
-        raise ArtefactError(f"the utilities of a query have shape {decisions.utilities.shape}")
-
-
-_WEIGHED = ("performance", "judge", "cost", "latency")
-
-
-def _probe_vectors(router: Router) -> Vectors:
-    """The probe's vector; zeros from encoders that might have to ask a network for it."""
-    if not router.needs_vectors:
-        return NoEncoder().encode([""])
-    encoder = router.encoder_.portable
-    if encoder.saveable and getattr(encoder, "state_", None) is not None:
-        return encoder.encode([PROBE])
-    return np.zeros((1, encoder.encode([]).shape[1]), dtype=np.float32)
-
-
-def _check_forecast(forecast: Forecast, fitted: Fitted) -> None:
-    known = {
-        "performance": fitted.mean_performance,
-        "performance_std": fitted.mean_performance,
-        "judge": fitted.mean_judge,
-        "judge_std": fitted.mean_judge,
-        "cost": fitted.cost.means,
-        "latency": fitted.latency.means,
-    }
-    for name, means in known.items():
-        values = getattr(forecast, name)
-        if values.shape != (1, len(fitted.arms)):
-            raise ArtefactError(
-                f"the forecast of {name} has shape {values.shape} for one query and "
-                f"{len(fitted.arms)} arms"
-            )
-        if (~np.isnan(means) & ~np.isfinite(values[0])).any():
-            raise ArtefactError(f"the forecast of {name} is no number for an arm that has answers")
 
 
 def _check_arms(manifest: Manifest, arms: Sequence[str] | None) -> None:
