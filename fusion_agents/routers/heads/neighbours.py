@@ -10,7 +10,7 @@ from fusion_agents.encoders.base import Vectors
 from fusion_agents.routers.interfaces import Batch, Estimate, Sample
 from fusion_agents.routers.shrinkage import ArmPrior
 
-MOST_LOGGED = 20_000
+MOST_LOGGED = 16_000
 """Queries that are searched; more make no forecast better and each one slower."""
 
 _CHUNK = 512
