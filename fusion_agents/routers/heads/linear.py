@@ -51,11 +51,7 @@ def fit_logistic(vectors: Vectors, scores: FloatMatrix, penalty: float, n_steps:
         slope = x.T @ np.where(known, expit(z) - target, 0.0) + ridge * away
         return float(cells.sum() + 0.5 * (ridge * away**2).sum()), slope.ravel()
 
-    result = minimize(
-        loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": n_steps}
-    )
-    weights: Weights = result.x.reshape(shape)
-    return weights
+    return _minimise(loss, start, n_steps)
 
 
 def fit_softmax(
@@ -80,11 +76,7 @@ def fit_softmax(
         slope = x.T @ (np.exp(log_p) - target) + ridge * w
         return float(-(target * log_p).sum() + 0.5 * (ridge * w**2).sum()), slope.ravel()
 
-    result = minimize(
-        loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": n_steps}
-    )
-    weights: Weights = result.x.reshape(shape)
-    return weights
+    return _minimise(loss, start, n_steps)
 
 
 def _minimise(loss: Loss, start: Weights, n_steps: int) -> Weights:
