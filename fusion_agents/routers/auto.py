@@ -158,7 +158,8 @@ class AutoRouter(Router):
         Returns:
             None for a log without held-out forecasts or outcomes under the objective.
         """
-        weights = Objective.parse(objective).model_copy(update={"name": "", "max_cost": None})
+        uncapped = {"name": "", "max_cost": None, "max_latency": None}
+        weights = Objective.parse(objective).model_copy(update=uncapped)
         if weights not in self._gains:
             if len(self._gains) >= _REMEMBERED:
                 self._gains.clear()

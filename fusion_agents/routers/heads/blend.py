@@ -155,14 +155,15 @@ class FittedBlend:
     """In words: weight and setting of each family that counts."""
 
 
-def fit_blend(sample: Sample) -> FittedBlend:
+def fit_blend(sample: Sample, most_crossed: int = MOST_CROSSED) -> FittedBlend:
     """Choose settings, weights and level by cross-validation, then fit the heads on everything.
 
     The blend's own out-of-fold predictions use what the other folds would have chosen.
     """
-    chosen = families(sample)
-    rows = np.sort(np.random.default_rng(sample.seed).permutation(len(sample.folds))[:MOST_CROSSED])
+    drawn = np.random.default_rng(sample.seed).permutation(len(sample.folds))
+    rows = np.sort(drawn[:most_crossed])
     crossed = sample.take(rows)
+    chosen = families(crossed)
     predicted = cross_validate(crossed, chosen)
     means = ArmPrior.fit(sample.scores).filled
     held_out = np.full(sample.scores.shape, np.nan)
