@@ -13,11 +13,17 @@ FusionError                 everything below; catch this at an app's border
 │   └── SchemaTooNewError   the file was made by a newer version; it was not touched
 ├── EncoderError            texts could not be turned into vectors
 ├── ArtefactError           a saved router is damaged or belongs to something else
-└── RouteError              no arm can answer under the given objective
+├── RouteError              no arm can answer under the given objective
+└── AnswerError             every arm that was asked failed; carries each arm's reason
 ```
 
 Messages are lower case and say what, which and what to do about it.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fusion_agents.types import Attempt
 
 
 class FusionError(Exception):
@@ -85,3 +91,15 @@ class ArtefactError(FusionError):
 
 class RouteError(FusionError):
     """No arm can answer under the given objective."""
+
+
+class AnswerError(FusionError):
+    """No arm gave an answer; the message names every attempt's reason.
+
+    Attributes:
+        attempts: What was tried, in order: `fusion_agents.types.Attempt`.
+    """
+
+    def __init__(self, message: str, attempts: tuple["Attempt", ...] = ()) -> None:
+        super().__init__(message)
+        self.attempts = attempts

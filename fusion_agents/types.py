@@ -171,6 +171,23 @@ class LogEntry(Noun):
         return self
 
 
+class Attempt(Noun):
+    """One call of one arm: how it ended and what it took."""
+
+    arm: Arm
+    error: str | None = None
+    """Class of the failure as in `LogEntry.error`; none for an answer."""
+    reason: str | None = None
+    """The failure in words, without secrets."""
+    seconds: Seconds = 0.0
+    """From request to complete answer or failure."""
+    waited: Seconds = 0.0
+    """Slept before the request, because the provider asked for it or to back off."""
+    usage: Usage = Usage()
+    cost: Dollars | None = None
+    """Dollars paid, as far as is known; a failed attempt may have been paid for too."""
+
+
 class Judgement(Noun):
     """A judge's verdict on one log entry. A judge that failed gives no score, never zero."""
 

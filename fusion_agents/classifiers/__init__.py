@@ -1,0 +1,1 @@
+"""Classifiers: which arm should answer; one file each."""

@@ -1,0 +1,1 @@
+"""The models that a user has, with their prices, abilities and strategies."""

@@ -1,0 +1,38 @@
+"""What a strategy is: how a conversation becomes the messages that a model is sent."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from langchain_core.messages import BaseMessage
+
+from fusion_agents.types import Query
+
+
+class Prompt(NamedTuple):
+    """What is sent."""
+
+    messages: list[BaseMessage]
+    template_ids: tuple[str, ...] = ()
+    """Thought templates that were put in front of the query."""
+
+
+@dataclass(kw_only=True)
+class Strategy(ABC):
+    """Turns a conversation into the messages that a model is sent.
+
+    A strategy leaves what is there already as it is: a system prompt, earlier turns, pictures,
+    tool calls and their results; it changes the last human message or adds to the system prompt,
+    and never the caller's own objects. Its module's name, with hyphens, is its name.
+    """
+
+    name: ClassVar[str]
+    needs_log: ClassVar[bool] = False
+    """Whether it must be made from a log before it can be used."""
+    waits: ClassVar[bool] = False
+    """Whether `prompt` blocks (a database, a model): asynchronous callers use a thread."""
+
+    @abstractmethod
+    def prompt(self, messages: Sequence[BaseMessage], query: Query) -> Prompt:
+        """Say what to send; `messages` has at least one message and is not changed."""
