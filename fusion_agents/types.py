@@ -230,7 +230,8 @@ class Route(Noun):
     arm: Arm
     ranking: tuple[ArmForecast, ...]
     """Every arm, best first; arms that may not be chosen come last."""
-    utility: float
+    utility: float | None = None
+    """Expected, of the chosen arm; none if nothing is known of it."""
     propensity: float = 1.0
     """Probability with which this arm was chosen; 1 without exploration."""
     objective: str

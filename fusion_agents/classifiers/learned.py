@@ -1,0 +1,78 @@
+"""The classifier that learned from the log: a fitted router, held to the arms that can answer."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from langchain_core.runnables import RunnableConfig
+
+from fusion_agents.classifiers.base import Classifier, Question
+from fusion_agents.objective import Objective
+from fusion_agents.routers.base import Router
+from fusion_agents.types import Arm, ArmForecast, Query, Route
+
+Positions = list[int]
+
+
+class LearnedClassifier(Classifier):
+    """Routes with a fitted router.
+
+    Questions that the same arms can answer are encoded and routed together. Arms that the router
+    has not seen come last, in the given order, unless the objective has a cap that cannot be
+    checked for them.
+
+    Args:
+        router: A fitted router.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self.router = router
+        self.known = frozenset(router.fitted.arm_nouns)
+
+    def routes(
+        self,
+        questions: Sequence[Question],
+        objective: Objective,
+        config: RunnableConfig | None = None,
+    ) -> list[Route]:
+        """Choose an arm for each question."""
+        together: dict[tuple[Arm, ...], Positions] = defaultdict(list)
+        for position, question in enumerate(questions):
+            together[question.arms].append(position)
+        routes: dict[int, Route] = {}
+        for arms, positions in together.items():
+            queries = [questions[position].query for position in positions]
+            routes.update(zip(positions, self._routes(queries, arms, objective), strict=True))
+        return [routes[position] for position in range(len(questions))]
+
+    def _routes(
+        self, queries: Sequence[Query], arms: tuple[Arm, ...], objective: Objective
+    ) -> list[Route]:
+        learned = {arm for arm in arms if arm in self.known}
+        capped = objective.max_cost is not None or objective.max_latency is not None
+        others = tuple(ArmForecast(arm=arm) for arm in arms if arm not in learned)
+        if not learned:
+            return [self._first(others, objective)] * len(queries)
+        only = None if learned == self.known else tuple(map(str, sorted(learned, key=str)))
+        held = objective.model_copy(update={"arms": only})
+        routes = self.router.route(queries, held)
+        if only is None and not others:
+            return routes
+        return [
+            route.model_copy(
+                update={
+                    "ranking": tuple(f for f in route.ranking if f.arm in learned)
+                    + (() if capped else others)
+                }
+            )
+            for route in routes
+        ]
+
+    def _first(self, ranking: tuple[ArmForecast, ...], objective: Objective) -> Route:
+        return Route(
+            arm=ranking[0].arm,
+            ranking=ranking,
+            objective=objective.name,
+            router=self.router.name,
+            router_version=self.router.version,
+            reason="the log knows none of the arms that can answer; this is the first of the pool",
+        )

@@ -1,0 +1,165 @@
+"""Classify, answer, record: each step is written once, here."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Generator, Sequence
+from functools import cached_property
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import RunnableConfig
+
+from fusion_agents.answering.answerer import Answerer
+from fusion_agents.answering.nouns import Answer, Bindings, Call
+from fusion_agents.answering.policy import AnswerPolicy
+from fusion_agents.classifiers.base import Classifier, Question
+from fusion_agents.conversation import ChainInput
+from fusion_agents.errors import ConfigError
+from fusion_agents.objective import Objective
+from fusion_agents.pool.pool import Pool
+from fusion_agents.steps.recording import Recorder
+from fusion_agents.steps.turn import Choices, Turn, read_turn
+from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Arm, Route
+
+
+class QuerySteps:
+    """Classify, answer, record.
+
+    Args:
+        pool: The models.
+        classifier: Says which arm should answer.
+        arms: Those to choose among, in the order of fallbacks about which nothing is known.
+        objective: The usual one.
+        policy: How hard to try for an answer.
+        record_to: Log that every attempt is appended to; none keeps nothing.
+        source: Written to the log as the source of what is recorded.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        classifier: Classifier,
+        arms: Sequence[Arm] | None = None,
+        objective: str | Objective = "performance-first",
+        policy: AnswerPolicy | None = None,
+        record_to: RoutingLog | None = None,
+        source: str = "fusion",
+    ) -> None:
+        self.pool = pool
+        self.classifier = classifier
+        self.arms = tuple(pool.arms if arms is None else arms)
+        self.objective = Objective.parse(objective)
+        self.policy = policy or AnswerPolicy()
+        self.recorder = Recorder(log=record_to, pool=pool, source=source)
+        if not self.arms:
+            raise ConfigError("there is no arm to choose: give the pool at least one model")
+
+    @cached_property
+    def answerer(self) -> Answerer:
+        """The one retry loop; it remembers which arms are failing."""
+        return Answerer(self.pool, self.policy)
+
+    def turn(
+        self,
+        value: ChainInput,
+        choices: Choices | None = None,
+        bindings: Bindings | None = None,
+        key: str | None = None,
+    ) -> Turn:
+        """Read an input and find the arms that can answer it; errors as of `read_turn`."""
+        return read_turn(
+            value,
+            choices or Choices(),
+            bindings or Bindings(),
+            pool=self.pool,
+            arms=self.arms,
+            objective=self.objective,
+            key=key,
+        )
+
+    # -- classify -----------------------------------------------------------------------------
+
+    def classify(self, turns: Sequence[Turn], config: RunnableConfig | None = None) -> list[Route]:
+        """Choose an arm for each turn; turns with one objective are routed together.
+
+        Raises:
+            RouteError: If an objective leaves no arm for some turn.
+            ObjectiveError: If it weighs something that the classifier knows of no arm.
+        """
+        routes: dict[int, Route] = {}
+        for objective, positions in _by_objective(turns).items():
+            questions = [_question(turns[position]) for position in positions]
+            found = self.classifier.routes(questions, objective, config)
+            routes.update(zip(positions, found, strict=True))
+        return [routes[position] for position in range(len(turns))]
+
+    async def aclassify(
+        self, turns: Sequence[Turn], config: RunnableConfig | None = None
+    ) -> list[Route]:
+        """The same for an event loop."""
+        routes: dict[int, Route] = {}
+        for objective, positions in _by_objective(turns).items():
+            questions = [_question(turns[position]) for position in positions]
+            found = await self.classifier.aroutes(questions, objective, config)
+            routes.update(zip(positions, found, strict=True))
+        return [routes[position] for position in range(len(turns))]
+
+    # -- answer -------------------------------------------------------------------------------
+
+    def call(self, turn: Turn, route: Route) -> Call:
+        """What the answering step is asked: the route's arms, best first, and no other."""
+        return Call(
+            query=turn.query,
+            messages=turn.messages,
+            arms=ranked(turn, route),
+            bindings=turn.bindings,
+            metadata={"fusion_turn": turn.key},
+        )
+
+    def answer(self, turn: Turn, route: Route, config: RunnableConfig | None = None) -> Answer:
+        """Ask the chosen arm, then the others.
+
+        Raises:
+            AnswerError: If none answers.
+        """
+        return self.answerer.answer(self.call(turn, route), config)
+
+    async def aanswer(
+        self, turn: Turn, route: Route, config: RunnableConfig | None = None
+    ) -> Answer:
+        """The same for an event loop."""
+        return await self.answerer.aanswer(self.call(turn, route), config)
+
+    def stream(
+        self, turn: Turn, route: Route, config: RunnableConfig | None = None
+    ) -> Generator[AIMessageChunk, None, Answer]:
+        """Give the answer in chunks; the generator returns it as a whole."""
+        return self.answerer.stream(self.call(turn, route), config)
+
+    def astream(
+        self, turn: Turn, route: Route, config: RunnableConfig | None = None
+    ) -> AsyncIterator[AIMessageChunk | Answer]:
+        """Give the answer in chunks; the last item is the answer as a whole."""
+        return self.answerer.astream(self.call(turn, route), config)
+
+
+def ranked(turn: Turn, route: Route) -> tuple[Arm, ...]:
+    """The arms that may answer, best first: ranked ones that no cap forbids, then unknown ones."""
+    usable = [
+        forecast.arm
+        for forecast in route.ranking
+        if forecast.arm in turn.arms
+        and (forecast.utility is not None or forecast.performance is forecast.cost is None)
+    ]
+    return tuple(dict.fromkeys((route.arm, *usable)))
+
+
+def _question(turn: Turn) -> Question:
+    return Question(query=turn.query, arms=turn.arms)
+
+
+def _by_objective(turns: Sequence[Turn]) -> dict[Objective, list[int]]:
+    together: dict[Objective, list[int]] = defaultdict(list)
+    for position, turn in enumerate(turns):
+        together[turn.objective].append(position)
+    return together

@@ -1,0 +1,94 @@
+"""What was answered goes back into the log."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fusion_agents.answering.nouns import Answer
+from fusion_agents.errors import FusionError
+from fusion_agents.pool.pool import Pool
+from fusion_agents.steps.turn import Turn
+from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Attempt, LogEntry, Route, content_key
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorder:
+    """Appends the attempts of turns to a log.
+
+    Args:
+        log: Where to; none keeps nothing.
+        pool: For the prices that costs were computed with.
+        source: Written to the log as the source of the entries.
+    """
+
+    log: RoutingLog | None
+    pool: Pool
+    source: str = "fusion"
+
+    def entries(self, turn: Turn, route: Route, result: Answer | FusionError) -> list[LogEntry]:
+        """The turn's attempts as log entries, with keys that derive from the turn's."""
+        now = datetime.now(UTC)
+        attempts: tuple[Attempt, ...] = getattr(result, "attempts", ())
+        return [
+            self._entry(turn, route, attempt, number, now).model_copy(
+                update=_answered(result)
+                if isinstance(result, Answer) and number == len(attempts) - 1
+                else {}
+            )
+            for number, attempt in enumerate(attempts)
+        ]
+
+    def _entry(
+        self, turn: Turn, route: Route, attempt: Attempt, number: int, now: datetime
+    ) -> LogEntry:
+        card = self.pool.card(attempt.arm.model)
+        return LogEntry(
+            key=content_key("turn", turn.key, number),
+            query=turn.query,
+            arm=attempt.arm,
+            usage=attempt.usage,
+            cost=attempt.cost,
+            input_price=card.input_price if attempt.cost is not None else None,
+            output_price=card.output_price if attempt.cost is not None else None,
+            latency=attempt.seconds,
+            error=attempt.error,
+            propensity=route.propensity if attempt.arm == route.arm else 1.0,
+            source=self.source,
+            tenant=turn.tenant,
+            time=now,
+        )
+
+    def record(self, turn: Turn, route: Route, result: Answer | FusionError) -> list[LogEntry]:
+        """Append the turn's attempts to the log, each once however often this is repeated.
+
+        Returns:
+            The entries; none without a log.
+
+        Raises:
+            StoreError: If the log cannot be written.
+        """
+        if self.log is None:
+            return []
+        entries = self.entries(turn, route, result)
+        self.log.append(entries)
+        return entries
+
+    def keep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
+        """Record, but never lose an answer because the log cannot be written."""
+        try:
+            self.record(turn, route, result)
+        except (FusionError, OSError) as error:
+            logger.warning("the attempts of turn %s are not in the log: %s", turn.key, error)
+
+
+def _answered(answer: Answer) -> dict[str, object]:
+    metadata = answer.message.response_metadata
+    return {
+        "model_version": metadata.get("model_name") or metadata.get("model"),
+        "response": str(answer.message.text),
+        "finish_reason": metadata.get("finish_reason") or metadata.get("stop_reason"),
+        "template_ids": answer.template_ids,
+    }
