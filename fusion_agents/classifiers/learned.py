@@ -1,14 +1,23 @@
 """The classifier that learned from the log: a fitted router, held to the arms that can answer."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
 from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.classifiers.base import Classifier, Question
+from fusion_agents.encoders.base import NoEncoder
+from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.objective import Objective
 from fusion_agents.routers.base import Router
 from fusion_agents.types import Arm, ArmForecast, Query, Route
+
+MOST_AT_ONCE = 8
+"""Questions that are routed without leaving the event loop: they take some milliseconds."""
+
+QUICK = (LexicalEncoder, NoEncoder)
+"""Encoders that need well below a millisecond for a text; others run a network or ask a server."""
 
 Positions = list[int]
 
@@ -43,6 +52,17 @@ class LearnedClassifier(Classifier):
             queries = [questions[position].query for position in positions]
             routes.update(zip(positions, self._routes(queries, arms, objective), strict=True))
         return [routes[position] for position in range(len(questions))]
+
+    async def aroutes(
+        self,
+        questions: Sequence[Question],
+        objective: Objective,
+        config: RunnableConfig | None = None,
+    ) -> list[Route]:
+        """The same for an event loop: what takes longer than some milliseconds uses a thread."""
+        if len(questions) <= MOST_AT_ONCE and isinstance(self.router.encoder_, QUICK):
+            return self.routes(questions, objective, config)
+        return await asyncio.to_thread(self.routes, questions, objective, config)
 
     def _routes(
         self, queries: Sequence[Query], arms: tuple[Arm, ...], objective: Objective

@@ -1,7 +1,7 @@
 """Classify, answer, record: each step is written once, here."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from functools import cached_property
 
 from langchain_core.messages import AIMessageChunk
@@ -12,8 +12,9 @@ from fusion_agents.answering.nouns import Answer, Bindings, Call
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.classifiers.base import Classifier, Question
 from fusion_agents.conversation import ChainInput
-from fusion_agents.errors import ConfigError
+from fusion_agents.errors import ConfigError, FusionError
 from fusion_agents.objective import Objective
+from fusion_agents.pool.matching import Coverage
 from fusion_agents.pool.pool import Pool
 from fusion_agents.steps.recording import Recorder
 from fusion_agents.steps.turn import Choices, Turn, read_turn
@@ -31,6 +32,7 @@ class QuerySteps:
         objective: The usual one.
         policy: How hard to try for an answer.
         record_to: Log that every attempt is appended to; none keeps nothing.
+        coverage: What the log and the pool have in common, for whoever asks.
         source: Written to the log as the source of what is recorded.
     """
 
@@ -43,6 +45,7 @@ class QuerySteps:
         objective: str | Objective = "performance-first",
         policy: AnswerPolicy | None = None,
         record_to: RoutingLog | None = None,
+        coverage: Coverage | None = None,
         source: str = "fusion",
     ) -> None:
         self.pool = pool
@@ -50,6 +53,7 @@ class QuerySteps:
         self.arms = tuple(pool.arms if arms is None else arms)
         self.objective = Objective.parse(objective)
         self.policy = policy or AnswerPolicy()
+        self.coverage = coverage
         self.recorder = Recorder(log=record_to, pool=pool, source=source)
         if not self.arms:
             raise ConfigError("there is no arm to choose: give the pool at least one model")
@@ -104,6 +108,36 @@ class QuerySteps:
             routes.update(zip(positions, found, strict=True))
         return [routes[position] for position in range(len(turns))]
 
+    def classify_each(
+        self, turns: Sequence[Turn], config: RunnableConfig | None = None
+    ) -> list[Route | FusionError]:
+        """Choose an arm for each turn; a turn that cannot be routed gives its error instead."""
+        try:
+            return list(self.classify(turns, config))
+        except FusionError as error:
+            if len(turns) == 1:
+                return [error]
+        middle = len(turns) // 2
+        return [
+            *self.classify_each(turns[:middle], config),
+            *self.classify_each(turns[middle:], config),
+        ]
+
+    async def aclassify_each(
+        self, turns: Sequence[Turn], config: RunnableConfig | None = None
+    ) -> list[Route | FusionError]:
+        """The same for an event loop."""
+        try:
+            return list(await self.aclassify(turns, config))
+        except FusionError as error:
+            if len(turns) == 1:
+                return [error]
+        middle = len(turns) // 2
+        return [
+            *await self.aclassify_each(turns[:middle], config),
+            *await self.aclassify_each(turns[middle:], config),
+        ]
+
     # -- answer -------------------------------------------------------------------------------
 
     def call(self, turn: Turn, route: Route) -> Call:
@@ -138,7 +172,7 @@ class QuerySteps:
 
     def astream(
         self, turn: Turn, route: Route, config: RunnableConfig | None = None
-    ) -> AsyncIterator[AIMessageChunk | Answer]:
+    ) -> AsyncGenerator[AIMessageChunk | Answer]:
         """Give the answer in chunks; the last item is the answer as a whole."""
         return self.answerer.astream(self.call(turn, route), config)
 

@@ -1,5 +1,6 @@
 """What was answered goes back into the log."""
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,6 +83,11 @@ class Recorder:
             self.record(turn, route, result)
         except (FusionError, OSError) as error:
             logger.warning("the attempts of turn %s are not in the log: %s", turn.key, error)
+
+    async def akeep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
+        """The same for an event loop: writing waits for a disk."""
+        if self.log is not None:
+            await asyncio.to_thread(self.keep, turn, route, result)
 
 
 def _answered(answer: Answer) -> dict[str, object]:

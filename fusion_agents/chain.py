@@ -1,0 +1,421 @@
+"""`FusionRouterChain`: query-level fusion as a LangChain `Runnable`."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from langchain_core.runnables.config import get_config_list, merge_configs
+from langchain_core.runnables.utils import ConfigurableFieldSpec
+
+from fusion_agents.answering.nouns import Answer, Bindings
+from fusion_agents.answering.policy import AnswerPolicy
+from fusion_agents.classifiers.base import Classifier
+from fusion_agents.conversation import ChainInput
+from fusion_agents.encoders.base import Encoder
+from fusion_agents.objective import Objective
+from fusion_agents.pool.matching import Coverage
+from fusion_agents.pool.pool import Pool
+from fusion_agents.routers.base import Router
+from fusion_agents.steps.building import (
+    Models,
+    steps_from_log,
+    steps_from_models,
+    steps_from_router,
+)
+from fusion_agents.steps.evidence import evidence
+from fusion_agents.steps.preparing import Prepared, aprepare, prepare
+from fusion_agents.steps.query_steps import QuerySteps
+from fusion_agents.steps.responding import arespond, astream_response, respond, stream_response
+from fusion_agents.steps.turn import Choices
+from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Route
+
+if TYPE_CHECKING:
+    from fusion_agents.chat_model import ChatFusion
+
+T = TypeVar("T")
+
+CHOICES = {
+    "objective": "A preset such as 'balance', or weights such as 'performance=1,cost=0.3'.",
+    "model": "Answer with this model of the pool.",
+    "arm": "Answer with this arm, as model@strategy.",
+    "tenant": "On whose behalf; kept in the log.",
+}
+"""What a call may choose in `config["configurable"]`."""
+
+
+class FusionRouterChain(Runnable[ChainInput, AIMessage]):
+    """Answers each query with the arm that a router learned to be best for it.
+
+    Takes a text, messages, a prompt value, or a dict with `input`, `messages`, `question` or
+    `query`; gives an `AIMessage`. The decision is in `response_metadata["fusion"]`, in the run's
+    metadata and tags, and `usage_metadata` counts every call once, failed attempts included. A
+    failing arm falls back along the route's ranking within one deadline.
+
+    A call chooses by configuration: `chain.invoke(q, {"configurable": {"objective": "balance"}})`;
+    `CHOICES` lists what it may choose. Where other runnables of an app use these names too, give a
+    `config_prefix`: with `"fusion"`, the keys are `fusion_objective`, `fusion_model`, and so on.
+
+    Args:
+        steps: Classify, answer, record.
+        config_prefix: Of the configurable keys.
+    """
+
+    def __init__(self, steps: QuerySteps, *, config_prefix: str = "") -> None:
+        self.steps = steps
+        self.config_prefix = config_prefix
+        self.name = "FusionRouterChain"
+
+    # -- making one ---------------------------------------------------------------------------
+
+    @classmethod
+    def from_log(
+        cls,
+        log: RoutingLog | str | Path,
+        *,
+        models: Models,
+        objective: str | Objective = "performance-first",
+        router: str | Router = "auto",
+        encoder: Encoder | None = None,
+        policy: AnswerPolicy | None = None,
+        record: bool | RoutingLog = False,
+        seed: int = 0,
+        config_prefix: str = "",
+    ) -> Self:
+        """Learn from a log, for the arms that both the log and the pool have.
+
+        Fitting takes from a second to some twenty (6,000 queries and 40 arms): where a process
+        starts often, fit once, `save_router`, and use `from_router`.
+
+        Args:
+            log: An open log, or the path of a database or of log files.
+            models: Named as in the log: chat models or `init_chat_model` strings by name, a
+                `Pool`, or the path of a `models.toml`.
+            objective: The usual one; a call may choose another.
+            router: A router's name with options, or a router; a fitted one is used as it is.
+            encoder: Of the router; the lexical one by default.
+            policy: How hard to try for an answer, and for how long.
+            record: Whether what is answered goes back into the log, or another log for it.
+            seed: Of the router.
+            config_prefix: Of the configurable keys.
+
+        Raises:
+            ConfigError: If the log and the pool have no arm in common.
+            EmptyLogError: If the log has nothing to learn from.
+        """
+        steps = steps_from_log(
+            log,
+            models=models,
+            objective=objective,
+            router=router,
+            encoder=encoder,
+            policy=policy,
+            record=record,
+            seed=seed,
+        )
+        return cls(steps, config_prefix=config_prefix)
+
+    @classmethod
+    def from_router(
+        cls,
+        router: Router | str | Path,
+        *,
+        models: Models,
+        objective: str | Objective = "performance-first",
+        log: RoutingLog | None = None,
+        encoder: Encoder | None = None,
+        policy: AnswerPolicy | None = None,
+        record: bool | RoutingLog = False,
+        config_prefix: str = "",
+    ) -> Self:
+        """Use a fitted router, or the directory of a saved one.
+
+        Args:
+            router: The router or its directory.
+            models: Named as in the log that the router learned from; as in `from_log`.
+            objective: The usual one; a call may choose another.
+            log: For strategies that look things up in it (`few-shot`), and to record to.
+            encoder: Where the router's own cannot be saved.
+            policy: How hard to try for an answer, and for how long.
+            record: Whether what is answered goes into `log`, or another log for it.
+            config_prefix: Of the configurable keys.
+
+        Raises:
+            ArtefactError: If the saved router is damaged.
+            ConfigError: If the router and the pool have no arm in common.
+        """
+        steps = steps_from_router(
+            router,
+            models=models,
+            objective=objective,
+            log=log,
+            encoder=encoder,
+            policy=policy,
+            record=record,
+        )
+        return cls(steps, config_prefix=config_prefix)
+
+    @classmethod
+    def from_models(
+        cls,
+        models: Models,
+        *,
+        classifier: str | Classifier | None = None,
+        objective: str | Objective = "performance-first",
+        policy: AnswerPolicy | None = None,
+        record: RoutingLog | None = None,
+        config_prefix: str = "",
+    ) -> Self:
+        """Begin without a log: a model reads the models' cards and picks.
+
+        Args:
+            models: As in `from_log`.
+            classifier: Name of the model of the pool that picks (the first one by default), or
+                any classifier.
+            objective: The usual one; a call may choose another.
+            policy: How hard to try for an answer, and for how long.
+            record: Log that what is answered goes into, to learn from later.
+            config_prefix: Of the configurable keys.
+        """
+        steps = steps_from_models(
+            models, classifier=classifier, objective=objective, policy=policy, record=record
+        )
+        return cls(steps, config_prefix=config_prefix)
+
+    # -- looking at it ------------------------------------------------------------------------
+
+    @property
+    def pool(self) -> Pool:
+        """The models."""
+        return self.steps.pool
+
+    @property
+    def objective(self) -> Objective:
+        """The usual objective."""
+        return self.steps.objective
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Which arms the log and the pool have in common; none without a log."""
+        return self.steps.coverage
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """What a call may choose."""
+        return [
+            ConfigurableFieldSpec(
+                id=self._key(name), annotation=str, name=name, description=description
+            )
+            for name, description in CHOICES.items()
+        ]
+
+    def as_chat_model(self) -> "ChatFusion":
+        """The same as a chat model, for agents and wherever else one is asked for."""
+        from fusion_agents.chat_model import ChatFusion  # noqa: PLC0415 - made of this class
+
+        return ChatFusion(chain=self)
+
+    def __repr__(self) -> str:
+        arms = ", ".join(map(str, self.steps.arms))
+        return f"FusionRouterChain(objective={self.objective.name!r}, arms=[{arms}])"
+
+    # -- deciding -----------------------------------------------------------------------------
+
+    def route(self, value: ChainInput, config: RunnableConfig | None = None) -> Route:
+        """Decide without calling a model (unless the classifier is one).
+
+        Raises:
+            DataError: If the input holds no messages.
+            RouteError: If no arm may be chosen or is able to answer.
+        """
+        turn = self.steps.turn(value, self._choices(config))
+        return self.steps.classify([turn], config)[0]
+
+    async def aroute(self, value: ChainInput, config: RunnableConfig | None = None) -> Route:
+        """Decide, in an event loop."""
+        turn = self.steps.turn(value, self._choices(config))
+        return (await self.steps.aclassify([turn], config))[0]
+
+    def _key(self, name: str) -> str:
+        return f"{self.config_prefix}_{name}" if self.config_prefix else name
+
+    def _choices(self, config: RunnableConfig | None) -> Choices:
+        configurable = ensure_config(config).get("configurable", {})
+        chosen = {name: configurable.get(self._key(name)) for name in CHOICES}
+        return Choices(**{name: value for name, value in chosen.items() if value is not None})
+
+    # -- answering ----------------------------------------------------------------------------
+
+    def invoke(
+        self, input: ChainInput | Prepared, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
+        """Answer; further arguments, such as `stop`, go to the chosen model.
+
+        Raises:
+            AnswerError: If no arm answers.
+            DataError: If the input holds no messages.
+            RouteError: If no arm may be chosen or is able to answer.
+        """
+        return self.answer(input, config, Bindings(options=kwargs)).message
+
+    async def ainvoke(
+        self, input: ChainInput | Prepared, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
+        """Answer, in an event loop."""
+        return (await self.aanswer(input, config, Bindings(options=kwargs))).message
+
+    def answer(
+        self,
+        value: ChainInput | Prepared,
+        config: RunnableConfig | None = None,
+        bindings: Bindings | None = None,
+    ) -> Answer:
+        """Answer with tools, a schema or options bound to whichever model is chosen.
+
+        Returns:
+            The message with its attempts, and what a bound schema made of it.
+        """
+        prepared = self._prepared(value, config, bindings)
+        answers: list[Answer] = []
+
+        def run(_: object, config: RunnableConfig) -> AIMessage:
+            answers.append(respond(self.steps, prepared, config))
+            return answers[0].message
+
+        self._call_with_config(run, prepared.value, _described(config, prepared))
+        return answers[0]
+
+    async def aanswer(
+        self,
+        value: ChainInput | Prepared,
+        config: RunnableConfig | None = None,
+        bindings: Bindings | None = None,
+    ) -> Answer:
+        """Answer, in an event loop."""
+        prepared = await self._aprepared(value, config, bindings)
+        answers: list[Answer] = []
+
+        async def run(_: object, config: RunnableConfig) -> AIMessage:
+            answers.append(await arespond(self.steps, prepared, config))
+            return answers[0].message
+
+        await self._acall_with_config(run, prepared.value, _described(config, prepared))
+        return answers[0]
+
+    def batch(
+        self,
+        inputs: list[ChainInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Answer many; their queries are encoded and routed together."""
+        configs = get_config_list(config, len(inputs)) if inputs else []
+        prepared = prepare(
+            self.steps, inputs, map(self._choices, configs), Bindings(options=kwargs)
+        )
+        return super().batch(
+            cast("list[ChainInput]", prepared),
+            cast("list[RunnableConfig]", configs),
+            return_exceptions=return_exceptions,
+        )
+
+    async def abatch(
+        self,
+        inputs: list[ChainInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Answer many, in an event loop; their queries are encoded and routed together."""
+        configs = get_config_list(config, len(inputs)) if inputs else []
+        choices = map(self._choices, configs)
+        prepared = await aprepare(self.steps, inputs, choices, Bindings(options=kwargs))
+        return await super().abatch(
+            cast("list[ChainInput]", prepared), configs, return_exceptions=return_exceptions
+        )
+
+    # -- streaming ----------------------------------------------------------------------------
+
+    def stream(
+        self, input: ChainInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AIMessage]:
+        """Answer in chunks as they come, once each; the last one carries the evidence."""
+        yield from self.stream_answer(input, config, Bindings(options=kwargs))
+
+    async def astream(
+        self, input: ChainInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessage]:
+        """Answer in chunks, in an event loop."""
+        async for chunk in self.astream_answer(input, config, Bindings(options=kwargs)):
+            yield chunk
+
+    def stream_answer(
+        self,
+        value: ChainInput,
+        config: RunnableConfig | None = None,
+        bindings: Bindings | None = None,
+    ) -> Iterator[AIMessageChunk]:
+        """Answer in chunks with something bound to whichever model is chosen."""
+        prepared = self._prepared(value, config, bindings)
+
+        def run(_: Iterator[object], config: RunnableConfig) -> Iterator[AIMessageChunk]:
+            return stream_response(self.steps, prepared, config)
+
+        yield from self._transform_stream_with_config(
+            iter([prepared.value]), run, _described(config, prepared)
+        )
+
+    async def astream_answer(
+        self,
+        value: ChainInput,
+        config: RunnableConfig | None = None,
+        bindings: Bindings | None = None,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """Answer in chunks, in an event loop."""
+        prepared = await self._aprepared(value, config, bindings)
+
+        def run(_: AsyncIterator[object], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
+            return astream_response(self.steps, prepared, config)
+
+        async for chunk in self._atransform_stream_with_config(
+            _once(prepared.value), run, _described(config, prepared)
+        ):
+            yield chunk
+
+    # -- reading and routing inputs, one or many ------------------------------------------------
+
+    def _prepared(
+        self, value: Any, config: RunnableConfig | None, bindings: Bindings | None
+    ) -> Prepared:
+        if isinstance(value, Prepared):
+            return value
+        return prepare(self.steps, [value], [self._choices(config)], bindings or Bindings())[0]
+
+    async def _aprepared(
+        self, value: Any, config: RunnableConfig | None, bindings: Bindings | None
+    ) -> Prepared:
+        if isinstance(value, Prepared):
+            return value
+        chosen = [self._choices(config)]
+        return (await aprepare(self.steps, [value], chosen, bindings or Bindings()))[0]
+
+
+def _described(config: RunnableConfig | None, prepared: Prepared) -> RunnableConfig:
+    """The run's configuration, with the route in its tags and metadata."""
+    config = ensure_config(config)
+    if prepared.turn is None or prepared.route is None:
+        return config
+    found = evidence(prepared.turn, prepared.route)
+    return merge_configs(
+        config,
+        {"tags": ["fusion", f"route:{prepared.route.arm}"], "metadata": {"fusion": found}},
+    )
+
+
+async def _once(value: T) -> AsyncIterator[T]:
+    yield value

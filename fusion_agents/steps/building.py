@@ -1,0 +1,204 @@
+"""Making the steps from what a user has: a log, a saved router, or models alone."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fusion_agents.answering.policy import AnswerPolicy
+from fusion_agents.classifiers.base import Classifier
+from fusion_agents.classifiers.learned import LearnedClassifier
+from fusion_agents.classifiers.llm import LLMClassifier
+from fusion_agents.encoders.base import Encoder
+from fusion_agents.errors import ConfigError
+from fusion_agents.objective import Objective
+from fusion_agents.outcomes import Outcomes
+from fusion_agents.pool.matching import Coverage
+from fusion_agents.pool.pool import Pool
+from fusion_agents.routers.artefact import load_router
+from fusion_agents.routers.base import Router
+from fusion_agents.routers.catalogue import make_router
+from fusion_agents.steps.query_steps import QuerySteps
+from fusion_agents.stores.opening import open_log
+from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.strategies.few_shot import FewShotStrategy
+from fusion_agents.types import Arm
+
+logger = logging.getLogger(__name__)
+
+Models = Pool | Mapping[str, Any] | str | Path
+"""A pool, what `Pool` takes, or the path of a `models.toml`."""
+
+
+def read_pool(models: Models) -> Pool:
+    """Make the pool.
+
+    Raises:
+        ConfigError: If a model or the file is wrong.
+    """
+    if isinstance(models, Pool):
+        return models
+    return Pool.from_toml(models) if isinstance(models, str | Path) else Pool(models)
+
+
+def steps_from_log(
+    log: RoutingLog | str | Path,
+    *,
+    models: Models,
+    objective: str | Objective = "performance-first",
+    router: str | Router = "auto",
+    encoder: Encoder | None = None,
+    policy: AnswerPolicy | None = None,
+    record: bool | RoutingLog = False,
+    seed: int = 0,
+) -> QuerySteps:
+    """Fit a router on a log, for the arms that both the log and the pool have.
+
+    Args:
+        log: An open log, or the path of a database or of log files.
+        models: Named as in the log.
+        objective: The usual one; a call may name another.
+        router: A name with options, or a router; one that is fitted already is used as it is.
+        encoder: Of the router; the lexical one by default.
+        policy: How hard to try for an answer.
+        record: Whether what is answered goes back into the log, or another log for it.
+        seed: Of the router.
+
+    Raises:
+        ConfigError: If the log and the pool have no arm in common.
+        EmptyLogError: If the log has nothing to learn from.
+    """
+    if record is True and not isinstance(log, RoutingLog):
+        raise ConfigError("to record, pass an open RoutingLog, not a path")
+    opened = log if isinstance(log, RoutingLog) else open_log(log, read_only=True)
+    try:
+        outcomes = opened.outcomes()
+        pool, coverage = _covered(read_pool(models), outcomes.arms, opened)
+        fitted = _fitted(router, outcomes, coverage, encoder, seed)
+    finally:
+        if opened is not log:
+            opened.close()
+    return QuerySteps(
+        pool=pool,
+        classifier=LearnedClassifier(fitted),
+        coverage=coverage,
+        arms=coverage.arms,
+        objective=objective,
+        policy=policy,
+        record_to=_record_to(record, opened),
+    )
+
+
+def steps_from_router(
+    router: Router | str | Path,
+    *,
+    models: Models,
+    objective: str | Objective = "performance-first",
+    log: RoutingLog | None = None,
+    encoder: Encoder | None = None,
+    policy: AnswerPolicy | None = None,
+    record: bool | RoutingLog = False,
+) -> QuerySteps:
+    """Use a fitted router, or one that `save_router` saved.
+
+    Args:
+        router: The router or its directory.
+        models: Named as in the log that the router learned from.
+        objective: The usual one; a call may name another.
+        log: For strategies that look things up in it, and to record to.
+        encoder: Where the router's encoder cannot be saved.
+        policy: How hard to try for an answer.
+        record: Whether what is answered goes into `log`, or another log for it.
+
+    Raises:
+        ArtefactError: If the saved router is damaged.
+        ConfigError: If the router and the pool have no arm in common.
+    """
+    if record is True and log is None:
+        raise ConfigError("to record, pass the log as well")
+    fitted = router if isinstance(router, Router) else load_router(router, encoder=encoder)
+    pool, coverage = _covered(read_pool(models), fitted.fitted.arm_nouns, log)
+    return QuerySteps(
+        pool=pool,
+        classifier=LearnedClassifier(fitted),
+        coverage=coverage,
+        arms=coverage.arms,
+        objective=objective,
+        policy=policy,
+        record_to=_record_to(record, log),
+    )
+
+
+def steps_from_models(
+    models: Models,
+    *,
+    classifier: str | Classifier | None = None,
+    objective: str | Objective = "performance-first",
+    policy: AnswerPolicy | None = None,
+    record: RoutingLog | None = None,
+) -> QuerySteps:
+    """Choose among all arms of a pool without a log.
+
+    Args:
+        models: The models.
+        classifier: Name of the model that reads the arms' cards and picks (the first one by
+            default), or any classifier.
+        objective: The usual one; a call may name another.
+        policy: How hard to try for an answer.
+        record: Log that what is answered goes into.
+
+    Raises:
+        ConfigError: If the pool has no model of that name.
+    """
+    pool = read_pool(models)
+    if classifier is None:
+        classifier = next(iter(pool.models))
+    if isinstance(classifier, str):
+        cards = {name: pool.card(name) for name in pool.models}
+        classifier = LLMClassifier(pool.chat_model(classifier), cards)
+    return QuerySteps(
+        pool=pool,
+        classifier=classifier,
+        objective=objective,
+        policy=policy,
+        record_to=record,
+    )
+
+
+def _covered(pool: Pool, logged: Sequence[Arm], log: RoutingLog | None) -> tuple[Pool, Coverage]:
+    wanted = any(arm.strategy == "few-shot" and arm.model in pool.models for arm in logged)
+    if log is not None and wanted:
+        pool = pool.with_strategies({"few-shot": FewShotStrategy.from_log(log.scan())})
+    coverage = pool.for_arms(logged)
+    if not coverage.learned:
+        raise ConfigError(
+            f"the log and the pool have no arm in common, so nothing can be learned: "
+            f"{coverage.report()}"
+        )
+    if coverage.unlearned or coverage.unavailable:
+        logger.warning("%s", coverage.report())
+    return pool, coverage
+
+
+def _fitted(
+    router: str | Router,
+    outcomes: Outcomes,
+    coverage: Coverage,
+    encoder: Encoder | None,
+    seed: int,
+) -> Router:
+    if isinstance(router, str):
+        router = make_router(router, encoder=encoder, seed=seed)
+    if router.evaluation_only:
+        raise ConfigError(f"router {router.name!r} sees the outcomes: it is for evaluation only")
+    if router.fitted_ is not None:
+        return router
+    learned = set(coverage.learned)
+    columns = [column for column, arm in enumerate(outcomes.arms) if arm in learned]
+    return router.fit(outcomes.take_arms(columns))
+
+
+def _record_to(record: bool | RoutingLog, log: RoutingLog | None) -> RoutingLog | None:
+    if isinstance(record, RoutingLog):
+        return record
+    return log if record else None

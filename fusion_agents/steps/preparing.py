@@ -1,0 +1,100 @@
+"""Inputs of the chain, read and routed together before their runs start."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from fusion_agents.answering.nouns import Bindings
+from fusion_agents.errors import FusionError
+from fusion_agents.steps.query_steps import QuerySteps
+from fusion_agents.steps.turn import Choices, Turn
+from fusion_agents.types import Route
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An input that was read and, unless that needs a model, routed; or why it could not be."""
+
+    value: Any
+    turn: Turn | None = None
+    route: Route | None = None
+    error: FusionError | None = None
+
+    def readable(self) -> Turn:
+        """The turn.
+
+        Raises:
+            FusionError: What was wrong with the input.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.turn is not None
+        return self.turn
+
+    def routed(self, steps: QuerySteps, config: RunnableConfig) -> tuple[Turn, Route]:
+        """The turn with its route, which is found now if that needs a model."""
+        turn = self.readable()
+        return turn, self.route or steps.classify([turn], config)[0]
+
+    async def arouted(self, steps: QuerySteps, config: RunnableConfig) -> tuple[Turn, Route]:
+        """The same for an event loop."""
+        turn = self.readable()
+        return turn, self.route or (await steps.aclassify([turn], config))[0]
+
+    def with_outcome(self, outcome: Route | FusionError) -> "Prepared":
+        """The same with a route, or the reason why there is none."""
+        if isinstance(outcome, FusionError):
+            return replace(self, error=outcome)
+        return replace(self, route=outcome)
+
+
+def prepare(
+    steps: QuerySteps, values: Sequence[Any], choices: Iterable[Choices], bindings: Bindings
+) -> list[Prepared]:
+    """Read inputs and route those that can be routed, together."""
+    read = _read(steps, values, choices, bindings)
+    if steps.classifier.calls_models:
+        return read
+    return _with_routes(read, steps.classify_each(_turns(read)))
+
+
+async def aprepare(
+    steps: QuerySteps, values: Sequence[Any], choices: Iterable[Choices], bindings: Bindings
+) -> list[Prepared]:
+    """The same for an event loop."""
+    read = _read(steps, values, choices, bindings)
+    if steps.classifier.calls_models:
+        return read
+    return _with_routes(read, await steps.aclassify_each(_turns(read)))
+
+
+def _read(
+    steps: QuerySteps, values: Sequence[Any], choices: Iterable[Choices], bindings: Bindings
+) -> list[Prepared]:
+    return [
+        _read_one(steps, value, chosen, bindings)
+        for value, chosen in zip(values, choices, strict=True)
+    ]
+
+
+def _read_one(steps: QuerySteps, value: Any, choices: Choices, bindings: Bindings) -> Prepared:
+    try:
+        return Prepared(value, turn=steps.turn(value, choices, bindings))
+    except FusionError as error:
+        return Prepared(value, error=error)
+
+
+def _turns(read: Sequence[Prepared]) -> list[Turn]:
+    return [prepared.turn for prepared in read if prepared.turn is not None]
+
+
+def _with_routes(
+    read: Sequence[Prepared], outcomes: Sequence[Route | FusionError]
+) -> list[Prepared]:
+    remaining = iter(outcomes)
+    return [
+        prepared if prepared.turn is None else prepared.with_outcome(next(remaining))
+        for prepared in read
+    ]

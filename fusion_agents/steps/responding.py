@@ -1,0 +1,94 @@
+"""The three steps one after the other, for one prepared input: in one piece or in chunks."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, closing
+from dataclasses import replace
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import RunnableConfig
+
+from fusion_agents.answering.nouns import Answer
+from fusion_agents.errors import AnswerError
+from fusion_agents.steps.evidence import evidence
+from fusion_agents.steps.last_chunk import LastChunk
+from fusion_agents.steps.preparing import Prepared
+from fusion_agents.steps.query_steps import QuerySteps
+from fusion_agents.steps.turn import Turn
+from fusion_agents.types import Route
+
+
+def respond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> Answer:
+    """Classify if that is still to be done, answer, record.
+
+    Raises:
+        AnswerError: If no arm answers; what was tried is recorded.
+        FusionError: What was wrong with the input.
+    """
+    turn, route = prepared.routed(steps, config)
+    try:
+        answer = steps.answer(turn, route, config)
+    except AnswerError as error:
+        steps.recorder.keep(turn, route, error)
+        raise
+    steps.recorder.keep(turn, route, answer)
+    return _with_evidence(answer, turn, route)
+
+
+async def arespond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> Answer:
+    """The same for an event loop."""
+    turn, route = await prepared.arouted(steps, config)
+    try:
+        answer = await steps.aanswer(turn, route, config)
+    except AnswerError as error:
+        await steps.recorder.akeep(turn, route, error)
+        raise
+    await steps.recorder.akeep(turn, route, answer)
+    return _with_evidence(answer, turn, route)
+
+
+def stream_response(
+    steps: QuerySteps, prepared: Prepared, config: RunnableConfig
+) -> Iterator[AIMessageChunk]:
+    """The same in chunks as they come; the last one carries the evidence."""
+    turn, route = prepared.routed(steps, config)
+    last = LastChunk()
+    with closing(steps.stream(turn, route, config)) as stream:
+        while True:
+            try:
+                chunk = next(stream)
+            except StopIteration as end:
+                answer: Answer = end.value
+                break
+            except AnswerError as error:
+                steps.recorder.keep(turn, route, error)
+                raise
+            if last.passes(chunk):
+                yield chunk
+    steps.recorder.keep(turn, route, answer)
+    yield last.finish(answer, turn, route)
+
+
+async def astream_response(
+    steps: QuerySteps, prepared: Prepared, config: RunnableConfig
+) -> AsyncIterator[AIMessageChunk]:
+    """The same in chunks, for an event loop."""
+    turn, route = await prepared.arouted(steps, config)
+    last = LastChunk()
+    try:
+        async with aclosing(steps.astream(turn, route, config)) as stream:
+            async for item in stream:
+                if isinstance(item, Answer):
+                    await steps.recorder.akeep(turn, route, item)
+                    yield last.finish(item, turn, route)
+                elif last.passes(item):
+                    yield item
+    except AnswerError as error:
+        await steps.recorder.akeep(turn, route, error)
+        raise
+
+
+def _with_evidence(answer: Answer, turn: Turn, route: Route) -> Answer:
+    found = evidence(turn, route, answer)
+    metadata = {**answer.message.response_metadata, "fusion": found}
+    message = answer.message.model_copy(update={"response_metadata": metadata})
+    return replace(answer, message=message)
