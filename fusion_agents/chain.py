@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
-from langchain_core.runnables.config import get_config_list, merge_configs
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import get_config_list
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from fusion_agents.answering.nouns import Answer, Bindings
@@ -24,7 +24,7 @@ from fusion_agents.steps.building import (
     steps_from_models,
     steps_from_router,
 )
-from fusion_agents.steps.evidence import evidence
+from fusion_agents.steps.configuring import choices_of, config_specs, described
 from fusion_agents.steps.preparing import Prepared, aprepare, prepare
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.responding import arespond, astream_response, respond, stream_response
@@ -37,14 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHOICES = {
-    "objective": "A preset such as 'balance', or weights such as 'performance=1,cost=0.3'.",
-    "model": "Answer with this model of the pool.",
-    "arm": "Answer with this arm, as model@strategy.",
-    "tenant": "On whose behalf; kept in the log.",
-}
-"""What a call may choose in `config["configurable"]`."""
-
 
 class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     """Answers each query with the arm that a router learned to be best for it.
@@ -55,7 +47,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     failing arm falls back along the route's ranking within one deadline.
 
     A call chooses by configuration: `chain.invoke(q, {"configurable": {"objective": "balance"}})`;
-    `CHOICES` lists what it may choose. Where other runnables of an app use these names too, give a
+    `fusion_agents.steps.configuring.CHOICES` lists what it may choose. Where other runnables of an app use these names too, give a
     `config_prefix`: with `"fusion"`, the keys are `fusion_objective`, `fusion_model`, and so on.
 
     Args:
@@ -204,12 +196,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
         """What a call may choose."""
-        return [
-            ConfigurableFieldSpec(
-                id=self._key(name), annotation=str, name=name, description=description
-            )
-            for name, description in CHOICES.items()
-        ]
+        return config_specs(self.config_prefix)
 
     def as_chat_model(self) -> "ChatFusion":
         """The same as a chat model, for agents and wherever else one is asked for."""
@@ -238,13 +225,8 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         turn = self.steps.turn(value, self._choices(config))
         return (await self.steps.aclassify([turn], config))[0]
 
-    def _key(self, name: str) -> str:
-        return f"{self.config_prefix}_{name}" if self.config_prefix else name
-
     def _choices(self, config: RunnableConfig | None) -> Choices:
-        configurable = ensure_config(config).get("configurable", {})
-        chosen = {name: configurable.get(self._key(name)) for name in CHOICES}
-        return Choices(**{name: value for name, value in chosen.items() if value is not None})
+        return choices_of(config, self.config_prefix)
 
     # -- answering ----------------------------------------------------------------------------
 
@@ -284,7 +266,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             answers.append(respond(self.steps, prepared, config))
             return answers[0].message
 
-        self._call_with_config(run, prepared.value, _described(config, prepared))
+        self._call_with_config(run, prepared.value, described(config, prepared))
         return answers[0]
 
     async def aanswer(
@@ -301,7 +283,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             answers.append(await arespond(self.steps, prepared, config))
             return answers[0].message
 
-        await self._acall_with_config(run, prepared.value, _described(config, prepared))
+        await self._acall_with_config(run, prepared.value, described(config, prepared))
         return answers[0]
 
     def batch(
@@ -367,7 +349,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             return stream_response(self.steps, prepared, config)
 
         yield from self._transform_stream_with_config(
-            iter([prepared.value]), run, _described(config, prepared)
+            iter([prepared.value]), run, described(config, prepared)
         )
 
     async def astream_answer(
@@ -383,7 +365,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             return astream_response(self.steps, prepared, config)
 
         async for chunk in self._atransform_stream_with_config(
-            _once(prepared.value), run, _described(config, prepared)
+            _once(prepared.value), run, described(config, prepared)
         ):
             yield chunk
 
@@ -403,18 +385,6 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             return value
         chosen = [self._choices(config)]
         return (await aprepare(self.steps, [value], chosen, bindings or Bindings()))[0]
-
-
-def _described(config: RunnableConfig | None, prepared: Prepared) -> RunnableConfig:
-    """The run's configuration, with the route in its tags and metadata."""
-    config = ensure_config(config)
-    if prepared.turn is None or prepared.route is None:
-        return config
-    found = evidence(prepared.turn, prepared.route)
-    return merge_configs(
-        config,
-        {"tags": ["fusion", f"route:{prepared.route.arm}"], "metadata": {"fusion": found}},
-    )
 
 
 async def _once(value: T) -> AsyncIterator[T]:
