@@ -36,3 +36,8 @@ class Strategy(ABC):
     @abstractmethod
     def prompt(self, messages: Sequence[BaseMessage], query: Query) -> Prompt:
         """Say what to send; `messages` has at least one message and is not changed."""
+
+    @property
+    def added_tokens(self) -> int:
+        """Most tokens that it adds: they have to fit into the model's context window too."""
+        return 0
