@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, PrivateAttr, SecretStr
+from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.testing.fake_reply import (
@@ -104,6 +104,8 @@ class FakeChatModel(BaseChatModel):
     """As real clients have it; this one never retries."""
     streaming: bool = False
     api_key: SecretStr | None = None
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     _calls: _Calls = PrivateAttr(default_factory=_Calls)
 
