@@ -43,6 +43,8 @@ KEY_VARIABLES: Mapping[str, str | None] = {
 }
 """Which environment variable each provider's package reads; none where it is not just one."""
 
+_FACTORIES = frozenset({"huggingface"})
+"""Providers whose options are those of a function, not of the chat model."""
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:KEY|TOKEN|CREDENTIAL)\b")
 _INSTALL = re.compile(r"pip install (?:-U )?[\w.-]+")
 
@@ -68,9 +70,11 @@ def build(member: PoolModel) -> BaseChatModel:
 
 
 def provider_of(member: PoolModel) -> str | None:
-    """The provider that a string names; none if it names none."""
-    prefix = str(member.spec).partition(":")[0].replace("-", "_").lower()
-    return prefix if ":" in str(member.spec) and prefix in KEY_VARIABLES else None
+    """The provider that the settings name; none if they name none."""
+    if "model_provider" in member.options:
+        return str(member.options["model_provider"])
+    prefix, colon, _ = str(member.spec).partition(":")
+    return prefix if colon and prefix in KEY_VARIABLES else None
 
 
 def _arguments(member: PoolModel) -> dict[str, Any]:
@@ -98,7 +102,7 @@ def _for_server(member: PoolModel, arguments: dict[str, Any]) -> None:
     provider = provider_of(member)
     if provider is None:
         arguments.setdefault("model_provider", "openai")
-    if arguments.get("model_provider", provider) != "openai":
+    if provider not in (None, "openai"):
         return
     arguments.setdefault("stream_usage", True)
     if provider is None or not os.environ.get("OPENAI_API_KEY"):
@@ -120,8 +124,7 @@ def _problem(member: PoolModel, error: Exception) -> str:
     text = without_secrets(str(error))
     if isinstance(error, ImportError):
         install = _INSTALL.search(text)
-        package = install.group() if install else "install the package of its provider"
-        return f"{member.spec!r} needs a package that is not installed: {package}"
+        return f"{member.spec!r} needs a package: {install.group() if install else text}"
     named = _VARIABLE.search(text)
     if named is not None:
         variable = KEY_VARIABLES.get(provider_of(member) or "") or named.group()
@@ -144,8 +147,11 @@ def _check_options(member: PoolModel, model: BaseChatModel) -> None:
     """Refuse what the model would ignore, or send on to the provider unread."""
     fields = type(model).model_fields
     known = {*fields, *(f.alias for f in fields.values()), "model_provider"}
+    unread = set(getattr(model, "model_kwargs", None) or {})
+    if type(model).model_config.get("extra", "ignore") == "ignore":
+        unread |= member.options.keys() - known
     for option in member.options:
-        if option not in known:
+        if option in unread and provider_of(member) not in _FACTORIES:
             raise ConfigError(
                 f"{member.origin}: {option!r} is no option of {type(model).__name__}; what only "
                 "the provider knows goes into model_kwargs"

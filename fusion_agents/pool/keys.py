@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -14,6 +14,8 @@ NO_KEY = "not-needed"
 _SHORTEST = 6
 """Shorter texts are placeholders; hiding them everywhere would only garble messages."""
 _DEPTH = 6
+_MOST = 1_000
+"""Settings have fewer entries; what has more is data."""
 _SECRET_NAME = re.compile(
     r"api_?key|access_?key|private_?key|secret|password|passwd|credential|authori[sz]ation|bearer"
     r"|(^|_)(auth|token)$"
@@ -44,10 +46,14 @@ def _walk(value: object, name: str, depth: int, seen: set[int]) -> Iterator[str]
     elif isinstance(value, str):
         if names_a_secret(name):
             yield from {value, value.removeprefix("Bearer ")}
-    elif depth and id(value) not in seen:
+    elif depth and id(value) not in seen and not _is_data(value):
         seen.add(id(value))
         for part, inner in _parts(value):
             yield from _walk(inner, part or name, depth - 1, seen)
+
+
+def _is_data(value: object) -> bool:
+    return isinstance(value, Sized) and len(value) > _MOST
 
 
 def _parts(value: object) -> Iterator[tuple[str, object]]:

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from fusion_agents.pool.member import PoolModel
 from fusion_agents.types import Arm
 
-_DATE = re.compile(r"[-@_:]?(20\d\d-?\d\d-?\d\d|\d{4}$)")
+_DATE = re.compile(r"[-@_:](20\d\d-?\d\d-?\d\d|\d{4}$)")
 _DROPPED = frozenset({"latest", "instruct", "chat", "it", "preview", "exp", "hf", "free", "turbo"})
 _ALIKE = 0.85
 

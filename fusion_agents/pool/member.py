@@ -34,7 +34,7 @@ class PoolModel:
 
     name: str
     spec: str | BaseChatModel
-    card: ModelCard = ModelCard(model="unnamed")
+    card: ModelCard = field(default_factory=lambda: ModelCard(model="unnamed"))
     strategies: tuple[str, ...] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     base_url: str | None = None

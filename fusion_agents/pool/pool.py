@@ -1,6 +1,7 @@
 """The models that may answer, by the user's names."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from types import MappingProxyType
@@ -12,21 +13,18 @@ from langchain_core.tools import BaseTool
 from fusion_agents.conversation import Needs
 from fusion_agents.errors import ConfigError
 from fusion_agents.pool.building import build
-from fusion_agents.pool.cards import with_profile
+from fusion_agents.pool.cards import unable, with_profile
+from fusion_agents.pool.checks import check_members, check_strategies
 from fusion_agents.pool.keys import secrets_of
 from fusion_agents.pool.matching import Coverage, compare
 from fusion_agents.pool.member import PoolModel
 from fusion_agents.pool.models_file import read_models
+from fusion_agents.pool.prices import dollars
 from fusion_agents.pool.tables import read_member
 from fusion_agents.pool.tools import arm_tools
 from fusion_agents.strategies.base import Strategy
 from fusion_agents.strategies.catalogue import make_strategies, strategy_classes
 from fusion_agents.types import Arm, ModelCard, Usage
-
-_ANSWER = 256
-"""Tokens of the context window that are kept for the answer."""
-_MARGIN = 1.1
-"""Token counts are estimates."""
 
 PoolInput = str | BaseChatModel | Mapping[str, Any] | PoolModel
 
@@ -64,12 +62,13 @@ class Pool:
                 f"a pool is made from a dict of names and models, not {type(models).__name__}"
             )
         members = {name: read_member(name, value) for name, value in models.items()}
-        _check_members(members)
+        check_members(members)
         self._strategies = {**make_strategies(), **(strategies or {})}
         self._models = members
-        _check_strategies(members.values(), self._strategies)
+        check_strategies(members.values(), self._strategies)
         self._built: dict[str, BaseChatModel] = {}
         self._cards: dict[str, ModelCard] = {}
+        self._secrets: dict[str, frozenset[str]] = {}
         self._lock = RLock()
 
     @classmethod
@@ -121,8 +120,8 @@ class Pool:
     def with_strategies(self, strategies: Mapping[str, Strategy]) -> "Pool":
         """A pool that has further strategies; chat models that were made are shared."""
         other = Pool(self._models, strategies={**self._strategies, **strategies})
-        with self._lock:
-            other._built, other._cards, other._lock = self._built, self._cards, self._lock
+        other._built, other._cards, other._secrets = self._built, self._cards, self._secrets
+        other._lock = self._lock
         return other
 
     def chat_model(self, name: str) -> BaseChatModel:
@@ -136,8 +135,10 @@ class Pool:
         if found is None:
             member = self._member(name)
             with self._lock:
-                found = self._built.get(name) or build(member)
-                self._built[name] = found
+                found = self._built.get(name)
+                if found is None:
+                    found = self._built[name] = build(member)
+                    self._cards[name] = with_profile(member.card, found)
         return found
 
     def strategy(self, name: str) -> Strategy:
@@ -159,20 +160,19 @@ class Pool:
     def card(self, name: str) -> ModelCard:
         """What the user says about a model, and what its own profile adds.
 
-        The profile is left out as long as the model cannot be made.
+        The profile is left out as long as the model cannot be made; asking for the card tries
+        that once.
 
         Raises:
             ConfigError: If the pool has no such model.
         """
-        found = self._cards.get(name)
-        if found is None:
-            member = self._member(name)
-            try:
-                model = self.chat_model(name)
-            except ConfigError:
-                return member.card
-            found = self._cards[name] = with_profile(member.card, model)
-        return found
+        member = self._member(name)
+        with self._lock:
+            if name not in self._cards:
+                self._cards[name] = member.card
+                with suppress(ConfigError):
+                    self.chat_model(name)
+            return self._cards[name]
 
     def unfit(self, arm: Arm, needs: Needs) -> str | None:
         """Say why an arm cannot answer; none if it can. What is not known counts as able.
@@ -183,19 +183,7 @@ class Pool:
         card = self.card(arm.model)
         if arm.strategy not in self._strategies:
             return f"{arm}: the pool has no strategy {arm.strategy!r}"
-        if needs.tools and card.tools is False:
-            return f"{arm.model} cannot call tools"
-        if needs.vision and card.vision is False:
-            return f"{arm.model} cannot see pictures"
-        if needs.structured_output and card.structured_output is False:
-            return f"{arm.model} cannot give structured output"
-        room = int((needs.tokens + self._strategies[arm.strategy].added_tokens) * _MARGIN) + _ANSWER
-        if card.context_window is not None and room > card.context_window:
-            return (
-                f"{arm} needs about {room} tokens; the context window of {arm.model} has "
-                f"{card.context_window}"
-            )
-        return None
+        return unable(arm, card, needs, self._strategies[arm.strategy].added_tokens)
 
     def cost(self, name: str, usage: Usage) -> float | None:
         """Dollars that the tokens cost; none if the prices or the tokens are not known.
@@ -206,23 +194,16 @@ class Pool:
         Raises:
             ConfigError: If the pool has no such model.
         """
-        member = self._member(name)
-        read, write = member.card.input_price, member.card.output_price
-        if read is None or write is None:
-            return None
-        if usage.input_tokens is None or usage.output_tokens is None:
-            return None
-        cached = min(usage.cached_tokens or 0, usage.input_tokens)
-        cached_price = read if member.cached_input_price is None else member.cached_input_price
-        fresh = usage.input_tokens - cached
-        return (fresh * read + cached * cached_price + usage.output_tokens * write) / 1e6
+        return dollars(self._member(name), usage)
 
     def secrets(self) -> frozenset[str]:
         """Every key that the chat models hold, to hide them in messages."""
         with self._lock:
-            built = [*self._built.values()]
-        given = [m.spec for m in self._models.values() if not isinstance(m.spec, str)]
-        return frozenset().union(*map(secrets_of, built + given))
+            made = {n: m.spec for n, m in self._models.items() if not isinstance(m.spec, str)}
+            for name, model in (made | self._built).items():
+                if name not in self._secrets:
+                    self._secrets[name] = secrets_of(model)
+            return frozenset().union(*self._secrets.values())
 
     def as_tools(self, arms: Sequence[Arm] | None = None) -> list[BaseTool]:
         """Every arm as a tool that takes a query and gives the answer's text.
@@ -261,34 +242,3 @@ class Pool:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
-
-
-def _check_members(members: Mapping[str, PoolModel]) -> None:
-    if not members:
-        raise ConfigError("the pool is empty: name at least one model")
-    names: dict[str, str] = {}
-    specs: dict[object, str] = {}
-    for name, member in members.items():
-        other = names.setdefault(name.casefold(), name)
-        if other != name:
-            raise ConfigError(f"{other!r} and {name!r} differ only in case: rename one of them")
-        if not isinstance(member.spec, str):
-            continue
-        settings = (member.spec, member.base_url, member.api_key_env, repr(member.options))
-        twin = specs.setdefault(settings, name)
-        if twin != name:
-            raise ConfigError(
-                f"{twin!r} and {name!r} are the same model, {member.spec!r}: remove one of them, "
-                "or list several strategies with strategies=[...]"
-            )
-
-
-def _check_strategies(members: Iterable[PoolModel], known: Mapping[str, Strategy]) -> None:
-    names = known.keys() | strategy_classes().keys()
-    for member in members:
-        for name in member.strategies or ():
-            if name not in names:
-                raise ConfigError(
-                    f"{member.origin}: strategies: unknown strategy {name!r}: use some of "
-                    f"{', '.join(sorted(names))}"
-                )

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
 
 from fusion_agents.errors import ConfigError
@@ -39,7 +40,7 @@ class ModelTable(BaseModel):
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Z_][A-Z0-9_]*$")
     """Environment variable that holds the key."""
     price: Price = Price()
-    strategies: list[str] | tuple[str, ...] | None = Field(default=None, min_length=1)
+    strategies: tuple[str, ...] | None = Field(default=None, min_length=1)
     description: str = ""
     context_window: Tokens | None = None
     size: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -54,6 +55,11 @@ class ModelTable(BaseModel):
         if isinstance(value, str) and not value.strip():
             raise ValueError("must name a model, such as 'openai:gpt-5-mini'")
         return value
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _may_be_a_list(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("base_url")
     @classmethod
@@ -86,6 +92,11 @@ def read_member(name: object, value: object, origin: str = "") -> PoolModel:
         return value
     if isinstance(value, str | BaseChatModel):
         value = {"model": value}
+    if isinstance(value, Runnable):
+        raise ConfigError(
+            f"{where}: must be a chat model as it is, without anything bound to it, not "
+            f"{type(value).__name__}"
+        )
     if not isinstance(value, Mapping):
         raise ConfigError(
             f"{where}: must be a string such as 'openai:gpt-5-mini', a chat model or a table of "
@@ -97,6 +108,7 @@ def read_member(name: object, value: object, origin: str = "") -> PoolModel:
 def _from_table(name: str, value: Mapping[str, object], where: str) -> PoolModel:
     _refuse_keys(value, where)
     table = _validated(value, where)
+    strategies = None if table.strategies is None else tuple(dict.fromkeys(table.strategies))
     options = table.model_extra or {}
     _check_options(options, where)
     if not isinstance(table.model, str) and (options or table.base_url or table.api_key_env):
@@ -110,7 +122,7 @@ def _from_table(name: str, value: Mapping[str, object], where: str) -> PoolModel
         name=name,
         spec=table.model,
         card=ModelCard(model=name, **card, **prices),
-        strategies=None if table.strategies is None else tuple(dict.fromkeys(table.strategies)),
+        strategies=strategies,
         options=options,
         base_url=table.base_url,
         api_key_env=table.api_key_env,

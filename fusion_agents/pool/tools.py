@@ -3,21 +3,33 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Protocol
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
+from fusion_agents.strategies.base import Strategy
 from fusion_agents.types import Arm, ModelCard, Query
-
-if TYPE_CHECKING:
-    from fusion_agents.pool.pool import Pool
 
 _LONGEST = 64
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class Members(Protocol):
+    """What a tool needs of the pool."""
+
+    def chat_model(self, name: str) -> BaseChatModel:
+        """The chat model of this name."""
+
+    def strategy(self, name: str) -> Strategy:
+        """The strategy of this name."""
+
+    def card(self, name: str) -> ModelCard:
+        """What is known about a model."""
 
 
 class Asked(BaseModel):
@@ -26,7 +38,7 @@ class Asked(BaseModel):
     query: Annotated[str, Field(description="The question, with all that is needed to answer it.")]
 
 
-def arm_tools(pool: "Pool", arms: Sequence[Arm]) -> list[BaseTool]:
+def arm_tools(pool: Members, arms: Sequence[Arm]) -> list[BaseTool]:
     """Make a tool for each arm, in the order of the arms."""
     names = tool_names(arms)
     return [_tool(pool, arm, name) for arm, name in zip(arms, names, strict=True)]
@@ -55,7 +67,7 @@ def _tool_name(arm: Arm) -> str:
     return f"{name[: _LONGEST - 9]}_{digits}"
 
 
-def _tool(pool: "Pool", arm: Arm, name: str) -> BaseTool:
+def _tool(pool: Members, arm: Arm, name: str) -> BaseTool:
     strategy = pool.strategy(arm.strategy)
 
     def messages(text: str) -> list[BaseMessage]:
