@@ -67,20 +67,27 @@ class PoolModel:
         return dict(vars(self))
 
 
-def check_name(name: object) -> None:
+def check_name(name: object, origin: str = "") -> None:
     """Say what keeps a text from naming a model.
+
+    Args:
+        name: What should be one.
+        origin: Put in front of the message.
 
     Raises:
         ConfigError: If it is empty, padded, holds "@" or a control character.
     """
+    where = origin and f"{origin}: "
     if not isinstance(name, str):
-        raise ConfigError(f"a model's name must be a text, not {type(name).__name__}")
+        raise ConfigError(f"{where}a model's name must be a text, not {type(name).__name__}")
     if not name.strip() or name != name.strip():
-        raise ConfigError(f"{name!r} cannot name a model: it is empty or has blanks around it")
+        raise ConfigError(
+            f"{where}{name!r} cannot name a model: it is empty or has blanks around it"
+        )
     if "@" in name:
         raise ConfigError(
-            f"{name!r} cannot name a model: '@' separates model and strategy; list strategies "
-            "with strategies=[...]"
+            f"{where}{name!r} cannot name a model: '@' separates model and strategy; list "
+            "strategies with strategies=[...]"
         )
     if not name.isprintable():
-        raise ConfigError(f"{name!r} cannot name a model: it holds a control character")
+        raise ConfigError(f"{where}{name!r} cannot name a model: it holds a control character")

@@ -83,7 +83,7 @@ def read_member(name: object, value: object, origin: str = "") -> PoolModel:
     Raises:
         ConfigError: If something in it is wrong or a key is in it; names the table and the key.
     """
-    check_name(name)
+    check_name(name, origin)
     name = str(name)
     where = origin or f"model {name!r}"
     if isinstance(value, PoolModel):

@@ -7,7 +7,6 @@ from typing import Annotated, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
@@ -73,13 +72,13 @@ def _tool(pool: Members, arm: Arm, name: str) -> BaseTool:
     def messages(text: str) -> list[BaseMessage]:
         return strategy.prompt([HumanMessage(text)], Query(text=text)).messages
 
-    def ask(query: str, config: RunnableConfig) -> str:
-        return str(pool.chat_model(arm.model).invoke(messages(query), config).text)
+    def ask(query: str) -> str:  # the model's run becomes a child of the tool's by its context
+        return str(pool.chat_model(arm.model).invoke(messages(query)).text)
 
-    async def aask(query: str, config: RunnableConfig) -> str:
-        model = await run_in_executor(config, pool.chat_model, arm.model)
-        sent = await run_in_executor(config, messages, query) if strategy.waits else messages(query)
-        return str((await model.ainvoke(sent, config)).text)
+    async def aask(query: str) -> str:
+        model = await run_in_executor(None, pool.chat_model, arm.model)
+        sent = await run_in_executor(None, messages, query) if strategy.waits else messages(query)
+        return str((await model.ainvoke(sent)).text)
 
     return StructuredTool.from_function(
         func=ask,

@@ -1,0 +1,3 @@
+"""The key that tests plant."""
+
+KEY = "sk-planted-0123456789abcdef"
