@@ -15,7 +15,7 @@ from fusion_agents.testing.openai_behaviour import Behaviour, CalledTool, Reques
 from fusion_agents.testing.openai_connection import Connection
 from fusion_agents.testing.openai_payload import dumped, embeddings, model_list
 
-__all__ = ["Behaviour", "CalledTool", "OpenAIServer", "Request", "Rule"]
+__all__ = ["Behaviour", "CalledTool", "OpenAIServer", "Request", "Rule", "usual"]
 
 _STARTS_WITHIN = 10.0
 
@@ -215,11 +215,14 @@ def usual(request: Request) -> Behaviour:
     if not tools and not wanted and request.messages and request.messages[-1].get("role") == "user":
         return Behaviour(text=f"{request.model} was asked: {request.text}")
     messages = convert_to_messages([dict(message) for message in request.messages])
-    calls = calls_for(messages, tools or (), request.body.get("tool_choice"))
+    try:
+        calls = calls_for(messages, tools or (), request.body.get("tool_choice"))
+        text = reply_in_words(messages, request.model)
+        if wanted and wanted.get("type") != "text":
+            text = reply_in_json(messages, wanted, text)
+    except ConfigError as error:
+        return Behaviour(status=400, message=str(error))
     if calls:
         called = (CalledTool(name=c["name"], args=json.dumps(c["args"])) for c in calls)
         return Behaviour(text=None, tool_calls=tuple(called))
-    text = reply_in_words(messages, request.model)
-    if wanted and wanted.get("type") != "text":
-        text = reply_in_json(messages, wanted, text)
     return Behaviour(text=text)

@@ -85,6 +85,13 @@ def test_a_tool_is_called(make: MakeModel, stream: bool) -> None:
     assert (call["name"], call["args"]) == ("add", {"a": 3, "b": 4})
 
 
+def test_a_choice_of_a_tool_that_is_not_there_is_a_bad_request(make: MakeModel) -> None:
+    fly = {"type": "function", "function": {"name": "fly"}}
+    model = make().bind_tools([add]).bind(tool_choice=fly)
+    with pytest.raises(openai.BadRequestError, match="'fly' is not among the bound tools: add"):
+        model.invoke("Hello")
+
+
 def test_broken_arguments_are_an_invalid_call(server: OpenAIServer, make: MakeModel) -> None:
     server.script(Behaviour(text=None, tool_calls=(CalledTool(name="add", args='{"a": '),)))
     message = make().bind_tools([add]).invoke("add 3 and 4")
@@ -140,7 +147,7 @@ def test_answers_that_are_none_raise_what_says_little(
     server: OpenAIServer, make: MakeModel, behaviour: Behaviour, error: type[Exception]
 ) -> None:
     server.script(behaviour)
-    with pytest.raises(error, match="Unexpected response type|list index out of range"):
+    with pytest.raises(error, match=r"Unexpected response type|list index out of range"):
         make().invoke("Who?")
 
 
