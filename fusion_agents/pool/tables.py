@@ -36,7 +36,8 @@ class ModelTable(BaseModel):
     model: str | InstanceOf[BaseChatModel]
     """As `init_chat_model` takes it, such as `openai:gpt-5-mini`."""
     base_url: str | None = None
-    """Server that speaks OpenAI's language, in place of the provider's."""
+    """Server to ask in place of the provider's. If the model names no provider, the server is
+    spoken to as OpenAI's is, and gets no key but that of `api_key_env`."""
     api_key_env: str | None = Field(default=None, pattern=r"^[A-Z_][A-Z0-9_]*$")
     """Environment variable that holds the key."""
     price: Price = Price()

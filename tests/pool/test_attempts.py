@@ -7,6 +7,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.outputs import ChatResult
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
+from pydantic import PrivateAttr
 
 from fusion_agents.pool import Pool
 from fusion_agents.pool.attempts import single_attempt
@@ -29,6 +30,14 @@ class Wrapper(BaseChatModel):
 
     def _generate(self, messages: Any, *args: Any, **options: Any) -> ChatResult:
         return self.inner._generate(messages, *args, **options)
+
+
+class Private(FakeChatModel):
+    _client: Any = PrivateAttr()
+
+    def __init__(self, client: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._client = client
 
 
 def model_of(server: OpenAIServer, **options: Any) -> ChatOpenAI:
@@ -97,6 +106,15 @@ def test_a_model_within_a_model_is_asked_once_too(server: OpenAIServer) -> None:
     with pytest.raises(openai.InternalServerError):
         single_attempt(Wrapper(inner=model_of(server))).invoke("Hello")
     assert server.hits == 1
+
+
+def test_a_client_that_a_model_keeps_to_itself_is_copied(server: OpenAIServer) -> None:
+    client = openai.OpenAI(base_url=server.base_url, api_key="sk-test-0123", max_retries=4)
+    mine = Private(client, max_retries=0)
+    once = single_attempt(mine)
+    assert isinstance(once, Private)
+    assert (once._client.max_retries, mine._client.max_retries) == (0, 4)
+    assert mine._client is client
 
 
 def test_a_model_that_does_not_retry_is_left_alone() -> None:

@@ -1,13 +1,16 @@
 import sys
 import traceback
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 from langchain_core.messages import HumanMessage
+from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.pool import Pool
+from fusion_agents.testing.fake_chat import FakeChatModel
 from fusion_agents.testing.openai_server import OpenAIServer
 from tests.pool.planted import KEY
 
@@ -89,9 +92,51 @@ def test_a_provider_that_repeats_the_key_is_not_repeated(
         def __init__(self, **options: object) -> None:
             raise RuntimeError(f"cannot log in with {KEY}")
 
-    monkeypatch.setitem(sys.modules, "langchain_xai", type(sys)("langchain_xai"))
-    monkeypatch.setattr(sys.modules["langchain_xai"], "ChatXAI", Careless, raising=False)
+    provide(monkeypatch, "langchain_xai", "ChatXAI", Careless)
     assert "cannot log in with ***" in problem("xai:grok-4")
+
+
+def provide(monkeypatch: pytest.MonkeyPatch, module: str, name: str, made: object) -> None:
+    """Install a provider's package."""
+    package = ModuleType(module)
+    setattr(package, name, made)
+    monkeypatch.setitem(sys.modules, module, package)
+
+
+def test_a_key_that_would_only_be_missed_by_the_first_call_is_missed_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provide(
+        monkeypatch, "langchain_together", "ChatTogether", lambda **_: FakeChatModel(api_key="")
+    )
+    said = problem("together:m")
+    assert "set the environment variable TOGETHER_API_KEY" in said
+
+
+def test_a_package_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**options: object) -> None:
+        raise ImportError("this provider needs pillow")
+
+    provide(monkeypatch, "langchain_nvidia_ai_endpoints", "ChatNVIDIA", broken)
+    assert "needs pillow" in problem("nvidia:m")
+
+
+def test_options_that_make_no_single_model_are_refused() -> None:
+    table = {"model": "openai:gpt-5", "configurable_fields": ["temperature"]}
+    assert "no single chat model" in problem(table)
+
+
+def test_a_provider_can_be_an_option(server: OpenAIServer) -> None:
+    table = {"model": "a:b", "model_provider": "openai", "base_url": server.base_url}
+    Pool({"small": table}).chat_model("small").invoke([HumanMessage("Hello")])
+    assert server.requests[0].model == "a:b"
+
+
+def test_a_server_of_another_provider_is_spoken_to_in_its_language() -> None:
+    table = {"model": "ollama:llama3:8b", "base_url": "http://127.0.0.1:1"}
+    made = Pool({"small": table}).chat_model("small")
+    assert isinstance(made, ChatOllama)
+    assert (made.model, made.base_url) == ("llama3:8b", "http://127.0.0.1:1")
 
 
 def test_a_server_gets_no_key_that_is_not_meant_for_it(server: OpenAIServer, planted: str) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from langchain_core.language_models import FakeListChatModel
 from langchain_openai import ChatOpenAI
 
 from fusion_agents.pool import Pool
@@ -70,6 +71,11 @@ def test_a_given_chat_model_is_recognised_by_its_own_name(planted: str) -> None:
     said = pool.for_arms(arms("gpt-5-mini", "tiny-2")).report()
     assert "'gpt-5-mini' looks like the pool's 'small'" in said
     assert "'tiny-2' looks like the pool's 'fake'" in said
+
+
+def test_a_chat_model_without_a_name_goes_by_its_class() -> None:
+    pool = Pool({"small": FakeListChatModel(responses=["4"])})
+    assert "FakeListChatModel" in pool.for_arms(arms("fakelistchatmodels")).report()
 
 
 def test_the_report_says_it_in_words() -> None:
