@@ -46,9 +46,10 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     metadata and tags, and `usage_metadata` counts every call once, failed attempts included. A
     failing arm falls back along the route's ranking within one deadline.
 
-    A call chooses by configuration: `chain.invoke(q, {"configurable": {"objective": "balance"}})`;
-    `fusion_agents.steps.configuring.CHOICES` lists what it may choose. Where other runnables of an app use these names too, give a
-    `config_prefix`: with `"fusion"`, the keys are `fusion_objective`, `fusion_model`, and so on.
+    A call chooses an `objective`, a `model`, an `arm` or a `tenant` by configuration:
+    `chain.invoke(query, {"configurable": {"objective": "balance"}})`. Where other runnables of an
+    app use these names too, give a `config_prefix`: with `"fusion"`, the keys are
+    `fusion_objective`, `fusion_model`, and so on.
 
     Args:
         steps: Classify, answer, record.
@@ -341,12 +342,13 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         value: ChainInput,
         config: RunnableConfig | None = None,
         bindings: Bindings | None = None,
+        answers: list[Answer] | None = None,
     ) -> Iterator[AIMessageChunk]:
-        """Answer in chunks with something bound to whichever model is chosen."""
+        """Answer in chunks with something bound; the whole answer is added to `answers`."""
         prepared = self._prepared(value, config, bindings)
 
         def run(_: Iterator[object], config: RunnableConfig) -> Iterator[AIMessageChunk]:
-            return stream_response(self.steps, prepared, config)
+            return stream_response(self.steps, prepared, config, answers)
 
         yield from self._transform_stream_with_config(
             iter([prepared.value]), run, described(config, prepared)
@@ -357,12 +359,13 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         value: ChainInput,
         config: RunnableConfig | None = None,
         bindings: Bindings | None = None,
+        answers: list[Answer] | None = None,
     ) -> AsyncIterator[AIMessageChunk]:
         """Answer in chunks, in an event loop."""
         prepared = await self._aprepared(value, config, bindings)
 
         def run(_: AsyncIterator[object], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
-            return astream_response(self.steps, prepared, config)
+            return astream_response(self.steps, prepared, config, answers)
 
         async for chunk in self._atransform_stream_with_config(
             _once(prepared.value), run, described(config, prepared)

@@ -1,7 +1,7 @@
 """What a call chooses by its LangChain configuration, and what its run says of the route."""
 
+from langchain_core.callbacks import BaseCallbackManager, Callbacks
 from langchain_core.runnables import RunnableConfig, ensure_config
-from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from fusion_agents.steps.evidence import evidence
@@ -41,11 +41,46 @@ def choices_of(config: RunnableConfig | None, prefix: str = "") -> Choices:
 
 def described(config: RunnableConfig | None, prepared: Prepared) -> RunnableConfig:
     """The run's configuration, with the route in its tags and metadata."""
-    config = ensure_config(config)
     if prepared.turn is None or prepared.route is None:
-        return config
+        return ensure_config(config)
     found = evidence(prepared.turn, prepared.route)
-    return merge_configs(
-        config,
-        {"tags": ["fusion", f"route:{prepared.route.arm}"], "metadata": {"fusion": found}},
+    tags = ["fusion", f"route:{prepared.route.arm}"]
+    return extended(config, RunnableConfig(tags=tags, metadata={"fusion": found}))
+
+
+def extended(
+    config: RunnableConfig | None, extra: RunnableConfig, *, own: bool = True
+) -> RunnableConfig:
+    """A configuration with what another one adds to it.
+
+    LangChain's `merge_configs` fills both from the run around them first, so that a caller could
+    not keep callbacks of that run away.
+
+    Args:
+        config: Filled from the run around it.
+        extra: Taken as it is.
+        own: Whether `config` is a caller's; otherwise it is taken as it is, too.
+    """
+    base = ensure_config(config) if own else RunnableConfig(**(config or {}))
+    return RunnableConfig(
+        **{
+            **base,
+            **{key: value for key, value in extra.items() if value},
+            "tags": list(dict.fromkeys((*base.get("tags", ()), *extra.get("tags", ())))),
+            "metadata": {**base.get("metadata", {}), **extra.get("metadata", {})},
+            "configurable": {**base.get("configurable", {}), **extra.get("configurable", {})},
+            "callbacks": _together(base.get("callbacks"), extra.get("callbacks")),
+        }
     )
+
+
+def _together(base: Callbacks, extra: Callbacks) -> Callbacks:
+    if not extra:
+        return base
+    handlers = extra.handlers if isinstance(extra, BaseCallbackManager) else extra
+    if not isinstance(base, BaseCallbackManager):
+        return [*(base or ()), *handlers]
+    manager = base.copy()
+    for handler in handlers:
+        manager.add_handler(handler, inherit=True)
+    return manager

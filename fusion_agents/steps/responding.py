@@ -47,9 +47,15 @@ async def arespond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig
 
 
 def stream_response(
-    steps: QuerySteps, prepared: Prepared, config: RunnableConfig
+    steps: QuerySteps,
+    prepared: Prepared,
+    config: RunnableConfig,
+    answers: list[Answer] | None = None,
 ) -> Iterator[AIMessageChunk]:
-    """The same in chunks as they come; the last one carries the evidence."""
+    """The same in chunks as they come; the last one carries the evidence.
+
+    The answer as a whole is added to `answers`.
+    """
     turn, route = prepared.routed(steps, config)
     last = LastChunk()
     with closing(steps.stream(turn, route, config)) as stream:
@@ -65,11 +71,16 @@ def stream_response(
             if last.passes(chunk):
                 yield chunk
     steps.recorder.keep(turn, route, answer)
+    if answers is not None:
+        answers.append(_with_evidence(answer, turn, route))
     yield last.finish(answer, turn, route)
 
 
 async def astream_response(
-    steps: QuerySteps, prepared: Prepared, config: RunnableConfig
+    steps: QuerySteps,
+    prepared: Prepared,
+    config: RunnableConfig,
+    answers: list[Answer] | None = None,
 ) -> AsyncIterator[AIMessageChunk]:
     """The same in chunks, for an event loop."""
     turn, route = await prepared.arouted(steps, config)
@@ -79,6 +90,8 @@ async def astream_response(
             async for item in stream:
                 if isinstance(item, Answer):
                     await steps.recorder.akeep(turn, route, item)
+                    if answers is not None:
+                        answers.append(_with_evidence(item, turn, route))
                     yield last.finish(item, turn, route)
                 elif last.passes(item):
                     yield item
