@@ -1,1 +1,1 @@
-"""LangGraph state machines, made of nodes that are written elsewhere."""
+"""LangGraph state machines: composition only; each node is a thin wrapper over a step."""

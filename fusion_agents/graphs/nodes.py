@@ -1,0 +1,212 @@
+"""The nodes of the graphs: thin wrappers over the steps, each with two faces."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.runtime import get_runtime
+from langgraph.types import RetryPolicy
+
+from fusion_agents.answering.nouns import Answer, Bindings
+from fusion_agents.conversation import in_tool_loop
+from fusion_agents.errors import AnswerError, FusionError, SchemaTooNewError, StoreError
+from fusion_agents.graphs.state import (
+    QueryContext,
+    QueryState,
+    QueryUpdate,
+    keep_answer,
+    keep_turn,
+    kept_answer,
+    kept_route,
+    kept_turn,
+)
+from fusion_agents.steps.evidence import evidence
+from fusion_agents.steps.query_steps import QuerySteps
+from fusion_agents.steps.turn import Choices, Turn
+from fusion_agents.types import Route
+
+logger = logging.getLogger(__name__)
+
+StepsSource = QuerySteps | Callable[[], QuerySteps]
+"""The steps, or what makes them when the first run needs them."""
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether trying a node again may help: a store that is busy or out of reach.
+
+    An answer that failed had its retries already, and a wrong request stays wrong.
+
+    >>> may_pass(StoreError("the log is locked")), may_pass(AnswerError("every arm failed"))
+    (True, False)
+    """
+    passing = isinstance(error, StoreError | ConnectionError)
+    return passing and not isinstance(error, SchemaTooNewError)
+
+
+STORE_RETRIES = RetryPolicy(initial_interval=0.1, max_attempts=4, jitter=False, retry_on=may_pass)
+
+
+class Node(Runnable[QueryState, QueryUpdate]):
+    """A node that waits in either way; the graph traces it, so it does not trace itself."""
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[QueryState, RunnableConfig | None], QueryUpdate],
+        arun: Callable[[QueryState, RunnableConfig | None], Awaitable[QueryUpdate]],
+    ) -> None:
+        self.name = name
+        self._run = run
+        self._arun = arun
+
+    def invoke(
+        self, input: QueryState, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> QueryUpdate:
+        """Run the node."""
+        return self._run(input, config)
+
+    async def ainvoke(
+        self, input: QueryState, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> QueryUpdate:
+        """Run the node in an event loop."""
+        return await self._arun(input, config)
+
+
+class QueryNodes:
+    """Classify, answer, record: a method each, and one for an event loop.
+
+    Args:
+        source: The steps, or what makes them; it is called by the first run, once unless it
+            fails, and never in an event loop.
+        bindings: Tools and options for whichever model is chosen.
+    """
+
+    def __init__(self, source: StepsSource, bindings: Bindings | None = None) -> None:
+        self._source = source
+        self._steps = source if isinstance(source, QuerySteps) else None
+        self._making = threading.Lock()
+        self.bindings = bindings or Bindings()
+
+    def steps(self) -> QuerySteps:
+        """The steps, made if need be."""
+        with self._making:
+            if self._steps is not None:
+                return self._steps
+            assert not isinstance(self._source, QuerySteps)
+            made = self._source()
+            self._steps = made
+            return made
+
+    async def asteps(self) -> QuerySteps:
+        """The same for an event loop."""
+        if self._steps is not None:
+            return self._steps
+        return await asyncio.to_thread(self.steps)
+
+    # -- classify -----------------------------------------------------------------------------
+
+    def classify(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """Choose an arm for what is asked; forget what belonged to an earlier turn."""
+        steps = self.steps()
+        turn = steps.turn(state["messages"], _choices(state), self.bindings)
+        return _classified(turn, steps.classify([turn], config)[0])
+
+    async def aclassify(
+        self, state: QueryState, config: RunnableConfig | None = None
+    ) -> QueryUpdate:
+        """The same for an event loop."""
+        steps = await self.asteps()
+        turn = steps.turn(state["messages"], _choices(state), self.bindings)
+        return _classified(turn, (await steps.aclassify([turn], config))[0])
+
+    # -- answer -------------------------------------------------------------------------------
+
+    def answer(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """Ask the chosen arm, then the others.
+
+        Raises:
+            AnswerError: If none answers; what was tried is in the log nevertheless.
+        """
+        steps, turn, route = self.steps(), kept_turn(state, self.bindings), kept_route(state)
+        try:
+            answer = steps.answer(turn, route, config)
+        except AnswerError as error:
+            steps.recorder.keep(_of_its_own(turn), route, error)
+            raise
+        return _answered(turn, route, answer)
+
+    async def aanswer(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """The same for an event loop."""
+        steps, turn, route = await self.asteps(), kept_turn(state, self.bindings), kept_route(state)
+        try:
+            answer = await steps.aanswer(turn, route, config)
+        except AnswerError as error:
+            await steps.recorder.akeep(_of_its_own(turn), route, error)
+            raise
+        return _answered(turn, route, answer)
+
+    # -- record -------------------------------------------------------------------------------
+
+    def record(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """Append the turn's attempts to the log, each once however often this is repeated.
+
+        A log that cannot be written is tried again; after that, a warning says that the turn is
+        not in the log, and the answer is kept.
+        """
+        steps, turn, route = self.steps(), kept_turn(state, self.bindings), kept_route(state)
+        try:
+            entries = steps.recorder.record(turn, route, kept_answer(state))
+        except FusionError as error:
+            if may_pass(error) and not _is_last_attempt():
+                raise
+            logger.warning("the attempts of turn %s are not in the log: %s", turn.key, error)
+            entries = []
+        return QueryUpdate(entries=[entry.key for entry in entries])
+
+    async def arecord(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """The same for an event loop."""
+        if (await self.asteps()).recorder.log is None:
+            return QueryUpdate(entries=[])
+        return await asyncio.to_thread(self.record, state, config)
+
+
+def _choices(state: QueryState) -> Choices:
+    """What the run chose; between a tool call and its result, the model stays the same."""
+    context = get_runtime(QueryContext).context or QueryContext()
+    chosen = context.choices()
+    answer = state.get("answer")
+    if answer and in_tool_loop(state["messages"]) and not (chosen.arm or chosen.model):
+        arm = answer["attempts"][-1]["arm"]
+        return chosen._replace(arm=f"{arm['model']}@{arm['strategy']}")
+    return chosen
+
+
+def _classified(turn: Turn, route: Route) -> QueryUpdate:
+    return QueryUpdate(
+        turn=keep_turn(turn), route=route.model_dump(mode="json"), answer=None, entries=[]
+    )
+
+
+def _answered(turn: Turn, route: Route, answer: Answer) -> QueryUpdate:
+    metadata = {**answer.message.response_metadata, "fusion": evidence(turn, route, answer)}
+    known = answer.message.id or f"fusion-{turn.key}"
+    message: AIMessage = answer.message.model_copy(
+        update={"response_metadata": metadata, "id": known}
+    )
+    return QueryUpdate(messages=[message], answer=keep_answer(answer, message))
+
+
+def _of_its_own(turn: Turn) -> Turn:
+    """The turn under a key of its own: what is tried later on, with success, has the turn's."""
+    return replace(turn, key=uuid4().hex)
+
+
+def _is_last_attempt() -> bool:
+    info = get_runtime().execution_info
+    return info is None or info.node_attempt >= STORE_RETRIES.max_attempts

@@ -1,0 +1,57 @@
+"""Query-level fusion as a LangGraph state machine: classify, answer, record."""
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.store.base import BaseStore
+from langgraph.types import Checkpointer
+
+from fusion_agents.answering.nouns import Bindings
+from fusion_agents.graphs.environment import steps_from_environment
+from fusion_agents.graphs.nodes import STORE_RETRIES, Node, QueryNodes, StepsSource
+from fusion_agents.graphs.state import QueryContext, QueryInput, QueryState
+
+QueryGraph = CompiledStateGraph[QueryState, QueryContext, QueryInput, QueryState]
+
+
+def build_query_level_graph(
+    steps: StepsSource,
+    *,
+    bindings: Bindings | None = None,
+    checkpointer: Checkpointer = None,
+    store: BaseStore | None = None,
+    name: str = "query_level",
+) -> QueryGraph:
+    """Make the graph that answers each query with the arm that is best for it.
+
+    `classify` decides which arm, `answer` asks it and falls back along the ranking, `record`
+    appends the attempts to the log. A run takes `{"messages": [...]}` and may choose an
+    objective, a model, an arm or a tenant by `context=QueryContext(...)`. The answer is the last
+    message, with the decision in its `response_metadata["fusion"]`.
+
+    A node is repeated only if a store is busy or out of reach; a failed answer had its retries.
+
+    Args:
+        steps: Those of a chain (`chain.steps`), or a function that makes them at the first run.
+        bindings: Tools and options for whichever model is chosen.
+        checkpointer: Keeps conversations and lets a killed run go on.
+        store: For nodes of yours; these use none.
+        name: Of the graph's runs.
+    """
+    nodes = QueryNodes(steps, bindings)
+    graph = StateGraph(QueryState, context_schema=QueryContext, input_schema=QueryInput)
+    for called, run, arun in (
+        ("classify", nodes.classify, nodes.aclassify),
+        ("answer", nodes.answer, nodes.aanswer),
+        ("record", nodes.record, nodes.arecord),
+    ):
+        graph.add_node(called, Node(called, run, arun), retry_policy=STORE_RETRIES)
+    graph.add_edge(START, "classify")
+    graph.add_edge("classify", "answer")
+    graph.add_edge("answer", "record")
+    graph.add_edge("record", END)
+    return graph.compile(checkpointer=checkpointer, store=store, name=name)
+
+
+graph = build_query_level_graph(steps_from_environment)
+"""What `langgraph.json` names: it opens with nothing set up, and reads the environment when it is
+first run."""
