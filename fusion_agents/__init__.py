@@ -9,30 +9,47 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AnswerError": "errors",
+    "AnswerPolicy": "answering.policy",
     "Arm": "types",
     "ArmForecast": "types",
+    "ChatFusion": "chat_model",
+    "FusionError": "errors",
+    "FusionRouterChain": "chain",
+    "FusionRouterMiddleware": "middleware",
     "Judgement": "types",
     "LogEntry": "types",
     "ModelCard": "types",
-    "Query": "types",
-    "Route": "types",
-    "Usage": "types",
-    "FusionError": "errors",
     "Objective": "objective",
     "Outcomes": "outcomes",
-    "RoutingLog": "stores.routing_log",
+    "Pool": "pool.pool",
+    "Query": "types",
+    "Route": "types",
     "Router": "routers.base",
+    "RoutingLog": "stores.routing_log",
+    "Usage": "types",
+    "evaluate": "evaluation",
     "load_router": "routers.artefact",
     "make_router": "routers",
-    "evaluate": "evaluation",
 }
 
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
+    from fusion_agents.answering.policy import AnswerPolicy as AnswerPolicy
+    from fusion_agents.chain import FusionRouterChain as FusionRouterChain
+    from fusion_agents.chat_model import ChatFusion as ChatFusion
+    from fusion_agents.errors import AnswerError as AnswerError
     from fusion_agents.errors import FusionError as FusionError
+    from fusion_agents.evaluation import evaluate as evaluate
+    from fusion_agents.middleware import FusionRouterMiddleware as FusionRouterMiddleware
     from fusion_agents.objective import Objective as Objective
     from fusion_agents.outcomes import Outcomes as Outcomes
+    from fusion_agents.pool.pool import Pool as Pool
+    from fusion_agents.routers import make_router as make_router
+    from fusion_agents.routers.artefact import load_router as load_router
+    from fusion_agents.routers.base import Router as Router
+    from fusion_agents.stores.routing_log import RoutingLog as RoutingLog
     from fusion_agents.types import Arm as Arm
     from fusion_agents.types import ArmForecast as ArmForecast
     from fusion_agents.types import Judgement as Judgement

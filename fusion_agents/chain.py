@@ -25,7 +25,7 @@ from fusion_agents.steps.building import (
     steps_from_router,
 )
 from fusion_agents.steps.configuring import choices_of, config_specs, described
-from fusion_agents.steps.preparing import Prepared, aprepare, prepare
+from fusion_agents.steps.preparing import Pending, Prepared, aprepare, prepare, prepare_ahead
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.responding import arespond, astream_response, respond, stream_response
 from fusion_agents.steps.turn import Choices
@@ -232,7 +232,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     # -- answering ----------------------------------------------------------------------------
 
     def invoke(
-        self, input: ChainInput | Prepared, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: ChainInput | Pending, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         """Answer; further arguments, such as `stop`, go to the chosen model.
 
@@ -244,14 +244,14 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         return self.answer(input, config, Bindings(options=kwargs)).message
 
     async def ainvoke(
-        self, input: ChainInput | Prepared, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: ChainInput | Pending, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         """Answer, in an event loop."""
         return (await self.aanswer(input, config, Bindings(options=kwargs))).message
 
     def answer(
         self,
-        value: ChainInput | Prepared,
+        value: ChainInput | Pending,
         config: RunnableConfig | None = None,
         bindings: Bindings | None = None,
     ) -> Answer:
@@ -272,7 +272,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
 
     async def aanswer(
         self,
-        value: ChainInput | Prepared,
+        value: ChainInput | Pending,
         config: RunnableConfig | None = None,
         bindings: Bindings | None = None,
     ) -> Answer:
@@ -297,14 +297,13 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     ) -> list[AIMessage]:
         """Answer many; their queries are encoded and routed together."""
         configs = get_config_list(config, len(inputs)) if inputs else []
-        prepared = prepare(
-            self.steps, inputs, map(self._choices, configs), Bindings(options=kwargs)
-        )
-        return super().batch(
-            cast("list[ChainInput]", prepared),
-            cast("list[RunnableConfig]", configs),
-            return_exceptions=return_exceptions,
-        )
+        choices = map(self._choices, configs)
+        with prepare_ahead(self.steps, inputs, choices, Bindings(options=kwargs)) as pending:
+            return super().batch(
+                cast("list[ChainInput]", pending),
+                cast("list[RunnableConfig]", configs),
+                return_exceptions=return_exceptions,
+            )
 
     async def abatch(
         self,
@@ -317,10 +316,10 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         """Answer many, in an event loop; their queries are encoded and routed together."""
         configs = get_config_list(config, len(inputs)) if inputs else []
         choices = map(self._choices, configs)
-        prepared = await aprepare(self.steps, inputs, choices, Bindings(options=kwargs))
-        return await super().abatch(
-            cast("list[ChainInput]", prepared), configs, return_exceptions=return_exceptions
-        )
+        with prepare_ahead(self.steps, inputs, choices, Bindings(options=kwargs)) as pending:
+            return await super().abatch(
+                cast("list[ChainInput]", pending), configs, return_exceptions=return_exceptions
+            )
 
     # -- streaming ----------------------------------------------------------------------------
 
@@ -377,15 +376,15 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     def _prepared(
         self, value: Any, config: RunnableConfig | None, bindings: Bindings | None
     ) -> Prepared:
-        if isinstance(value, Prepared):
-            return value
+        if isinstance(value, Pending):
+            return value.prepared()
         return prepare(self.steps, [value], [self._choices(config)], bindings or Bindings())[0]
 
     async def _aprepared(
         self, value: Any, config: RunnableConfig | None, bindings: Bindings | None
     ) -> Prepared:
-        if isinstance(value, Prepared):
-            return value
+        if isinstance(value, Pending):
+            return await value.aprepared()
         chosen = [self._choices(config)]
         return (await aprepare(self.steps, [value], chosen, bindings or Bindings()))[0]
 

@@ -1,6 +1,9 @@
 """Inputs of the chain, read and routed together before their runs start."""
 
-from collections.abc import Iterable, Sequence
+from asyncio import wrap_future
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +14,9 @@ from fusion_agents.errors import FusionError
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.turn import Choices, Turn
 from fusion_agents.types import Route
+
+GROUP = 128
+"""Inputs that are encoded and routed at once: more make an input hardly cheaper."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +74,44 @@ async def aprepare(
     if steps.classifier.calls_models:
         return read
     return _with_routes(read, await steps.aclassify_each(_turns(read)))
+
+
+@dataclass(frozen=True, eq=False)
+class Pending:
+    """An input that is being read and routed together with its neighbours."""
+
+    value: Any
+    group: "Future[list[Prepared]]"
+    position: int
+
+    def prepared(self) -> Prepared:
+        """Wait for it."""
+        return self.group.result()[self.position]
+
+    async def aprepared(self) -> Prepared:
+        """Wait for it in an event loop."""
+        return (await wrap_future(self.group))[self.position]
+
+
+@contextmanager
+def prepare_ahead(
+    steps: QuerySteps, values: Sequence[Any], choices: Iterable[Choices], bindings: Bindings
+) -> Iterator[list[Pending]]:
+    """Read and route many inputs in the background, group by group.
+
+    The first group is answered while the next ones are routed, so a large batch does not wait for
+    its last query before it asks its first.
+    """
+    chosen = list(choices)
+    pending: list[Pending] = []
+    worker = ThreadPoolExecutor(1, thread_name_prefix="fusion-routing")
+    try:
+        for group in (slice(i, i + GROUP) for i in range(0, len(values), GROUP)):
+            future = worker.submit(prepare, steps, values[group], chosen[group], bindings)
+            pending += (Pending(v, future, i) for i, v in enumerate(values[group]))
+        yield pending
+    finally:
+        worker.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(
