@@ -2,8 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForChainRun,
+    CallbackManagerForChainRun,
+)
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import get_config_list
@@ -25,17 +29,21 @@ from fusion_agents.steps.building import (
     steps_from_router,
 )
 from fusion_agents.steps.configuring import choices_of, config_specs, described
-from fusion_agents.steps.preparing import Pending, Prepared, aprepare, prepare, prepare_ahead
+from fusion_agents.steps.preparing import Ready, aready, prepare_ahead, ready
 from fusion_agents.steps.query_steps import QuerySteps
-from fusion_agents.steps.responding import arespond, astream_response, respond, stream_response
+from fusion_agents.steps.responding import (
+    arespond,
+    astream_response,
+    once,
+    respond,
+    stream_response,
+)
 from fusion_agents.steps.turn import Choices
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Route
 
 if TYPE_CHECKING:
     from fusion_agents.chat_model import ChatFusion
-
-T = TypeVar("T")
 
 
 class FusionRouterChain(Runnable[ChainInput, AIMessage]):
@@ -232,7 +240,10 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
     # -- answering ----------------------------------------------------------------------------
 
     def invoke(
-        self, input: ChainInput | Pending, config: RunnableConfig | None = None, **kwargs: Any
+        self,
+        input: ChainInput | Ready,
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> AIMessage:
         """Answer; further arguments, such as `stop`, go to the chosen model.
 
@@ -244,14 +255,17 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         return self.answer(input, config, Bindings(options=kwargs)).message
 
     async def ainvoke(
-        self, input: ChainInput | Pending, config: RunnableConfig | None = None, **kwargs: Any
+        self,
+        input: ChainInput | Ready,
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> AIMessage:
         """Answer, in an event loop."""
         return (await self.aanswer(input, config, Bindings(options=kwargs))).message
 
     def answer(
         self,
-        value: ChainInput | Pending,
+        value: ChainInput | Ready,
         config: RunnableConfig | None = None,
         bindings: Bindings | None = None,
     ) -> Answer:
@@ -260,10 +274,12 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         Returns:
             The message with its attempts, and what a bound schema made of it.
         """
-        prepared = self._prepared(value, config, bindings)
+        prepared = ready(self.steps, value, self._choices(config), bindings)
         answers: list[Answer] = []
 
-        def run(_: object, config: RunnableConfig) -> AIMessage:
+        def run(
+            _: ChainInput, run_manager: CallbackManagerForChainRun, config: RunnableConfig
+        ) -> AIMessage:
             answers.append(respond(self.steps, prepared, config))
             return answers[0].message
 
@@ -272,15 +288,17 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
 
     async def aanswer(
         self,
-        value: ChainInput | Pending,
+        value: ChainInput | Ready,
         config: RunnableConfig | None = None,
         bindings: Bindings | None = None,
     ) -> Answer:
         """Answer, in an event loop."""
-        prepared = await self._aprepared(value, config, bindings)
+        prepared = await aready(self.steps, value, self._choices(config), bindings)
         answers: list[Answer] = []
 
-        async def run(_: object, config: RunnableConfig) -> AIMessage:
+        async def run(
+            _: ChainInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
+        ) -> AIMessage:
             answers.append(await arespond(self.steps, prepared, config))
             return answers[0].message
 
@@ -301,7 +319,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         with prepare_ahead(self.steps, inputs, choices, Bindings(options=kwargs)) as pending:
             return super().batch(
                 cast("list[ChainInput]", pending),
-                cast("list[RunnableConfig]", configs),
+                configs,
                 return_exceptions=return_exceptions,
             )
 
@@ -344,14 +362,19 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         answers: list[Answer] | None = None,
     ) -> Iterator[AIMessageChunk]:
         """Answer in chunks with something bound; the whole answer is added to `answers`."""
-        prepared = self._prepared(value, config, bindings)
+        prepared = ready(self.steps, value, self._choices(config), bindings)
 
-        def run(_: Iterator[object], config: RunnableConfig) -> Iterator[AIMessageChunk]:
+        def run(
+            _: Iterator[ChainInput],
+            run_manager: CallbackManagerForChainRun,
+            config: RunnableConfig,
+        ) -> Iterator[AIMessage]:
             return stream_response(self.steps, prepared, config, answers)
 
-        yield from self._transform_stream_with_config(
+        chunks = self._transform_stream_with_config(
             iter([prepared.value]), run, described(config, prepared)
         )
+        yield from cast("Iterator[AIMessageChunk]", chunks)
 
     async def astream_answer(
         self,
@@ -361,33 +384,16 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         answers: list[Answer] | None = None,
     ) -> AsyncIterator[AIMessageChunk]:
         """Answer in chunks, in an event loop."""
-        prepared = await self._aprepared(value, config, bindings)
+        prepared = await aready(self.steps, value, self._choices(config), bindings)
 
-        def run(_: AsyncIterator[object], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
+        def run(
+            _: AsyncIterator[ChainInput],
+            run_manager: AsyncCallbackManagerForChainRun,
+            config: RunnableConfig,
+        ) -> AsyncIterator[AIMessage]:
             return astream_response(self.steps, prepared, config, answers)
 
         async for chunk in self._atransform_stream_with_config(
-            _once(prepared.value), run, described(config, prepared)
+            once(prepared.value), run, described(config, prepared)
         ):
-            yield chunk
-
-    # -- reading and routing inputs, one or many ------------------------------------------------
-
-    def _prepared(
-        self, value: Any, config: RunnableConfig | None, bindings: Bindings | None
-    ) -> Prepared:
-        if isinstance(value, Pending):
-            return value.prepared()
-        return prepare(self.steps, [value], [self._choices(config)], bindings or Bindings())[0]
-
-    async def _aprepared(
-        self, value: Any, config: RunnableConfig | None, bindings: Bindings | None
-    ) -> Prepared:
-        if isinstance(value, Pending):
-            return await value.aprepared()
-        chosen = [self._choices(config)]
-        return (await aprepare(self.steps, [value], chosen, bindings or Bindings()))[0]
-
-
-async def _once(value: T) -> AsyncIterator[T]:
-    yield value
+            yield cast("AIMessageChunk", chunk)

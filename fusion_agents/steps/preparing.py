@@ -28,6 +28,14 @@ class Prepared:
     route: Route | None = None
     error: FusionError | None = None
 
+    def prepared(self) -> "Prepared":
+        """Itself: as for an input that is still pending."""
+        return self
+
+    async def aprepared(self) -> "Prepared":
+        """Itself."""
+        return self
+
     def readable(self) -> Turn:
         """The turn.
 
@@ -93,6 +101,10 @@ class Pending:
         return (await wrap_future(self.group))[self.position]
 
 
+Ready = Prepared | Pending
+"""What the chain's own batches hand to it in the place of an input."""
+
+
 @contextmanager
 def prepare_ahead(
     steps: QuerySteps, values: Sequence[Any], choices: Iterable[Choices], bindings: Bindings
@@ -112,6 +124,22 @@ def prepare_ahead(
         yield pending
     finally:
         worker.shutdown(wait=False, cancel_futures=True)
+
+
+def ready(steps: QuerySteps, value: Any, choices: Choices, bindings: Bindings | None) -> Prepared:
+    """An input that was prepared already, or one that is prepared now."""
+    if isinstance(value, Ready):
+        return value.prepared()
+    return prepare(steps, [value], [choices], bindings or Bindings())[0]
+
+
+async def aready(
+    steps: QuerySteps, value: Any, choices: Choices, bindings: Bindings | None
+) -> Prepared:
+    """The same for an event loop."""
+    if isinstance(value, Ready):
+        return await value.aprepared()
+    return (await aprepare(steps, [value], [choices], bindings or Bindings()))[0]
 
 
 def _read(

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import replace
+from typing import TypeVar
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
@@ -15,6 +16,8 @@ from fusion_agents.steps.preparing import Prepared
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.turn import Turn
 from fusion_agents.types import Route
+
+T = TypeVar("T")
 
 
 def respond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> Answer:
@@ -98,6 +101,11 @@ async def astream_response(
     except AnswerError as error:
         await steps.recorder.akeep(turn, route, error)
         raise
+
+
+async def once(value: T) -> AsyncIterator[T]:
+    """A stream of one."""
+    yield value
 
 
 def _with_evidence(answer: Answer, turn: Turn, route: Route) -> Answer:

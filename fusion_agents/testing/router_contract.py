@@ -204,8 +204,8 @@ class RouterContract(ABC):
             alone = [router.route([query], objective)[0] for query in log.queries]
             assert [route.arm for route in alone] == [route.arm for route in together]
             np.testing.assert_allclose(
-                [route.utility for route in alone],
-                [route.utility for route in together],
+                np.array([route.utility for route in alone], dtype=np.float64),
+                np.array([route.utility for route in together], dtype=np.float64),
                 atol=1e-5,
             )
 
