@@ -15,8 +15,8 @@ from fusion_agents.chain import FusionRouterChain
 from fusion_agents.errors import AnswerError, DataError
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.fake_chat import FakeChatModel
+from tests.chain_cases import KING, SUM, make_chain, models, write_log
 from tests.chat_model.conftest import Runs
-from tests.test_chain import KING, SUM, make_chain, models, write_log
 
 WORDS = ["one", " two", " three"]
 

@@ -10,7 +10,7 @@ from langchain_core.runnables.config import get_config_list
 from fusion_agents.answering.nouns import Answer, Bindings
 from fusion_agents.chain import FusionRouterChain
 from fusion_agents.steps.configuring import choices_of, extended, key_of
-from fusion_agents.steps.preparing import aprepare, prepare
+from fusion_agents.steps.preparing import prepare_ahead
 
 _OF_TOOLS = ("tool_choice", "parallel_tool_calls", "strict")
 _OF_THE_CALL = ("stop", "stream")
@@ -63,10 +63,10 @@ class Asking(Runnable[Any, Answer]):
         """Ask many; their queries are encoded and routed together."""
         configs = self._configs(config, len(inputs))
         choices = [choices_of(config, self.chain.config_prefix) for config in configs]
-        prepared = prepare(self.chain.steps, inputs, choices, self.bindings)
-        return super().batch(
-            cast("list[Any]", prepared), configs, return_exceptions=return_exceptions
-        )
+        with prepare_ahead(self.chain.steps, inputs, choices, self.bindings) as pending:
+            return super().batch(
+                cast("list[Any]", pending), configs, return_exceptions=return_exceptions
+            )
 
     async def abatch(
         self,
@@ -79,10 +79,10 @@ class Asking(Runnable[Any, Answer]):
         """Ask many, in an event loop; their queries are encoded and routed together."""
         configs = self._configs(config, len(inputs))
         choices = [choices_of(config, self.chain.config_prefix) for config in configs]
-        prepared = await aprepare(self.chain.steps, inputs, choices, self.bindings)
-        return await super().abatch(
-            cast("list[Any]", prepared), configs, return_exceptions=return_exceptions
-        )
+        with prepare_ahead(self.chain.steps, inputs, choices, self.bindings) as pending:
+            return await super().abatch(
+                cast("list[Any]", pending), configs, return_exceptions=return_exceptions
+            )
 
     def _config(self, config: RunnableConfig | None) -> RunnableConfig:
         return extended(config, self.extra)

@@ -1,5 +1,7 @@
 """What a call chooses by its LangChain configuration, and what its run says of the route."""
 
+from typing import cast
+
 from langchain_core.callbacks import BaseCallbackManager, Callbacks
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
@@ -62,16 +64,12 @@ def extended(
         own: Whether `config` is a caller's; otherwise it is taken as it is, too.
     """
     base = ensure_config(config) if own else RunnableConfig(**(config or {}))
-    return RunnableConfig(
-        **{
-            **base,
-            **{key: value for key, value in extra.items() if value},
-            "tags": list(dict.fromkeys((*base.get("tags", ()), *extra.get("tags", ())))),
-            "metadata": {**base.get("metadata", {}), **extra.get("metadata", {})},
-            "configurable": {**base.get("configurable", {}), **extra.get("configurable", {})},
-            "callbacks": _together(base.get("callbacks"), extra.get("callbacks")),
-        }
-    )
+    joined = cast("RunnableConfig", {**base, **{k: value for k, value in extra.items() if value}})
+    joined["tags"] = list(dict.fromkeys((*base.get("tags", ()), *extra.get("tags", ()))))
+    joined["metadata"] = {**base.get("metadata", {}), **extra.get("metadata", {})}
+    joined["configurable"] = {**base.get("configurable", {}), **extra.get("configurable", {})}
+    joined["callbacks"] = _together(base.get("callbacks"), extra.get("callbacks"))
+    return joined
 
 
 def _together(base: Callbacks, extra: Callbacks) -> Callbacks:
