@@ -144,9 +144,8 @@ def hits() -> None:
                 Answerer(pool, policy).answer(call_of("Why?", *models))
             except AnswerError as error:
                 order = "".join(attempt.arm.model for attempt in error.attempts)
-                print(
-                    f"always 500, {len(models)} arm(s), {per_arm} a turn: {server.hits} hits: {order}"
-                )
+                what = f"{len(models)} arm(s), {per_arm} a turn"
+                print(f"always 500, {what}: {server.hits} hits: {order}")
 
 
 def in_two_seconds() -> tuple[str, float]:

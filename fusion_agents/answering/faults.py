@@ -99,9 +99,18 @@ _EMPTY = re.compile(r"No generations? (?:chunks|found|were)")
 _HOPELESS = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
 
 
+_OTHER_LOOP = re.compile(r"Event loop is closed|different (?:event )?loop")
+
+
 def classify(error: Exception) -> Fault:
-    """Say what an exception of a model's client means."""
+    """Say what an exception of a model's client means.
+
+    A connection that an earlier event loop left behind is no fault of the provider's: the client
+    forgets it, and the call is repeated at once.
+    """
     for link in _causes(error):
+        if isinstance(link, RuntimeError) and _OTHER_LOOP.search(str(link)):
+            return Fault("other", _words(link), retry=True, retry_after=0.0)
         fault = _classified(link)
         if fault is not None:
             return fault
@@ -109,16 +118,15 @@ def classify(error: Exception) -> Fault:
 
 
 def _classified(error: BaseException) -> Fault | None:
-    text = _words(error)
-    status = _status(error)
-    kind = _kind(error, status, text)
+    text = _details(error)
+    kind = _kind(error, _status(error), text)
     if kind is None:
         return None
     headers = _headers(error)
     retry = kind in RETRIED and headers.get("x-should-retry") != "false"
     if kind == "rate_limit" and _HOPELESS.search(text):
         retry = False
-    return Fault(kind, text, retry, retry_after(headers) if retry else None)
+    return Fault(kind, _words(error), retry, retry_after(headers) if retry else None)
 
 
 def _kind(error: BaseException, status: int | None, text: str) -> FaultKind | None:
@@ -201,6 +209,12 @@ def _dig(value: Any, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def _details(error: BaseException) -> str:
+    """All that an exception says, with the codes that only its attributes have."""
+    codes = (getattr(error, name, None) for name in ("code", "type", "error_code"))
+    return " ".join([str(error), *(code for code in codes if isinstance(code, str))])
 
 
 def _words(error: BaseException) -> str:

@@ -200,7 +200,7 @@ class Plan:
         """Seconds until this model may be asked again."""
         doubled = self._policy.first_backoff * 2.0 ** min(self._failures[model] - 1, 60)
         backoff = min(self._policy.max_backoff, doubled) * (1 - self._jitter() / 4)
-        if not fault.retry_after:
+        if fault.retry_after is None or (not fault.retry_after and self._failures[model] > 2):
             return backoff
         others = any(arm.model != model for arm in self._arms)
         if fault.retry_after > min(self.left, SENSIBLE_WAIT if others else inf):

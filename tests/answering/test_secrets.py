@@ -3,12 +3,11 @@
 import json
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
-from langchain_openai import ChatOpenAI
 
 from fusion_agents.answering.answerer import Answerer
 from fusion_agents.answering.policy import AnswerPolicy
@@ -16,6 +15,7 @@ from fusion_agents.errors import AnswerError
 from fusion_agents.pool.pool import Pool
 from fusion_agents.testing.openai_server import Behaviour, OpenAIServer
 from tests.answering.asking import WAYS, Way, ask, call_of
+from tests.answering.conftest import MakePool
 
 KEY = "canary-4f9c2b7d1e8a6350-nobody-may-see-this"
 ONCE = AnswerPolicy(max_attempts=2, first_backoff=0.0, deadline=20)
@@ -44,10 +44,15 @@ class Collector(BaseTracer):
     ],
     ids=["401", "400", "500", "429", "html", "error in 200"],
 )
-def pool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+def pool(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    server: OpenAIServer,
+    closing: Callable[[Pool], Pool],
+) -> Pool:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with OpenAIServer(rule=lambda _: request.param) as server:
-        yield Pool({"a": {"model": "openai:gpt-x", "base_url": server.base_url}})
+    server.rule = lambda _: request.param
+    return closing(Pool({"a": {"model": "openai:gpt-x", "base_url": server.base_url}}))
 
 
 def shown(error: BaseException) -> str:
@@ -86,24 +91,23 @@ async def test_a_key_is_in_no_log_no_exception_and_no_trace(
     assert KEY not in "".join(repr(vars(record)) for record in caplog.records)
 
 
-def test_a_key_that_comes_back_in_a_header_is_in_no_exception_and_no_trace() -> None:
-    refusal = Behaviour(status=401, headers={"x-your-key": KEY})
+def test_a_key_that_comes_back_in_a_header_is_in_no_exception_and_no_trace(
+    server: OpenAIServer, pool_of: MakePool
+) -> None:
+    server.rule = lambda _: Behaviour(status=401, headers={"x-your-key": KEY})
     collector = Collector(run_inline=True)
-    with OpenAIServer(rule=lambda _: refusal) as server:
-        model = ChatOpenAI(model="gpt-x", base_url=server.base_url, api_key=KEY)
-        with pytest.raises(AnswerError) as caught:
-            Answerer(Pool({"a": model}), ONCE).answer(call_of("a"), {"callbacks": [collector]})
+    answerer = Answerer(pool_of("a", api_key=KEY), ONCE)
+
+    with pytest.raises(AnswerError) as caught:
+        answerer.answer(call_of("a"), {"callbacks": [collector]})
 
     assert KEY not in shown(caught.value)
     assert "x-your-key" in str(collector.runs[0].outputs)
     assert KEY not in str(collector.runs[0].model_dump(mode="python"))
 
 
-def test_a_key_of_a_model_that_the_caller_made_is_hidden_too() -> None:
-    with OpenAIServer(rule=lambda _: Behaviour(status=401, echo_key=True)) as server:
-        model = ChatOpenAI(model="gpt-x", base_url=server.base_url, api_key=KEY)
-        with pytest.raises(AnswerError) as caught:
-            Answerer(Pool({"a": model}), ONCE).answer(call_of("a"))
+def test_the_message_says_where_a_key_was(server: OpenAIServer, pool_of: MakePool) -> None:
+    server.rule = lambda _: Behaviour(status=401, echo_key=True)
 
-    assert KEY not in shown(caught.value)
-    assert "[redacted]" in str(caught.value)
+    with pytest.raises(AnswerError, match=r"auth \(.*\[redacted\]"):
+        Answerer(pool_of("a", api_key=KEY), ONCE).answer(call_of("a"))
