@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -46,6 +46,7 @@ SAVERS = ("SqliteSaver", "AsyncSqliteSaver")
 QUESTIONS = ("How many prime numbers are there below 100?", "And below 1,000?")
 THREAD = {"configurable": {"thread_id": "conversation"}}
 _DELAY = 0.02
+_BEGUN, _ENDED = b"(", b")"
 _KILLS_IN_A_ROW = 3
 VARYING = {"seconds", "waited", "latency", "message_id", "id", "key"}
 
@@ -67,19 +68,27 @@ class Case:
 
 
 class Killer(BaseCallbackHandler):
-    """Kills the process as a node begins, or when its work is done but not yet kept."""
+    """Kills the process as a node begins, or when its work is done but not yet kept.
+
+    Tells the parent when a run begins and ends.
+    """
 
     run_inline = True
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, pipe: int) -> None:
         self.case = case
+        self.pipe = pipe
         self.names: dict[Any, str] = {}
 
     def on_chain_start(self, *_: Any, run_id: Any, **options: Any) -> None:
-        self.names[run_id] = options.get("name") or ""
-        self.case.kills(self.names[run_id], "start")
+        name = self.names[run_id] = options.get("name") or ""
+        if name == "query_level":
+            os.write(self.pipe, _BEGUN)
+        self.case.kills(name, "start")
 
     def on_chain_end(self, *_: Any, run_id: Any, **options: Any) -> None:
+        if self.names[run_id] == "query_level":
+            os.write(self.pipe, _ENDED)
         self.case.kills(self.names[run_id], "end")
 
 
@@ -131,10 +140,10 @@ def prepared(folder: Path, case: Case) -> Iterator[QuerySteps]:
         yield QuerySteps(pool=Pool(models), classifier=FirstArm(case), record_to=log)
 
 
-def run(folder: Path, case: Case, turns: int) -> None:
+def run(folder: Path, case: Case, turns: int, pipe: int) -> None:
     """Answer turns until there are so many, as a process that starts anew."""
     options: Any = {
-        "config": {**THREAD, "callbacks": [Killer(case)]},
+        "config": {**THREAD, "callbacks": [Killer(case, pipe)]},
         "context": QueryContext(tenant="bench"),
         "durability": case.durability,
     }
@@ -194,15 +203,35 @@ def begun(folder: Path, case: Case) -> Path:
     return folder
 
 
-def _exit_code(folder: Path, case: Case, turns: int, after: float | None = None) -> int:
-    process = _FORK.Process(target=run, args=(folder, case, turns))
+def _exit_code(folder: Path, case: Case, turns: int) -> int:
+    """Have turns answered, and see how the process ended."""
+    return _course(folder, case, turns).exit_code
+
+
+class _Course(NamedTuple):
+    exit_code: int
+    was_running: bool
+    """Whether the process ended within a run."""
+    seconds: float
+    """From the beginning of the run."""
+
+
+def _course(folder: Path, case: Case, turns: int, kill_after: float | None = None) -> _Course:
+    reading, writing = os.pipe()
+    process = _FORK.Process(target=run, args=(folder, case, turns, writing))
     process.start()
-    if after is not None:
-        process.join(after)
+    os.close(writing)
+    told = os.read(reading, 1)
+    began = time.monotonic()
+    if kill_after is not None:
+        process.join(kill_after)
         process.kill()
     process.join(60)
+    seconds = time.monotonic() - began
     assert process.exitcode is not None, "the run hangs"
-    return process.exitcode
+    told += os.read(reading, 100)
+    os.close(reading)
+    return _Course(process.exitcode, told[-1:] == _BEGUN, seconds)
 
 
 def checked(folder: Path, case: Case, expected: Any, kills: int) -> Counter[str]:
@@ -235,12 +264,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         quiet = begun(folder / "quiet", Case())
-        began = time.monotonic()
-        assert _exit_code(quiet, Case(delay=_DELAY), turns=2) == 0
-        undisturbed = time.monotonic() - began
+        undisturbed = _course(quiet, Case(delay=_DELAY), turns=2)
+        assert undisturbed.exit_code == 0
         expected = comparable(final_state(quiet))
         at_nodes(folder, given, expected, figures)
-        at_random(folder, given, expected, figures, undisturbed)
+        at_random(folder, given, expected, figures, undisturbed.seconds)
     print(json.dumps(figures, indent=2))
 
 
@@ -271,10 +299,11 @@ def at_random(
         case = Case(rng.choice(given.savers), rng.choice(given.durabilities), delay=_DELAY)
         place, number = begun(folder / f"random-{number}", case), number + 1
         mine = 0
-        while mine < _KILLS_IN_A_ROW:
-            if _exit_code(place, case, turns=2, after=rng.uniform(0, seconds)) == 0:
+        for _ in range(_KILLS_IN_A_ROW):
+            course = _course(place, case, turns=2, kill_after=rng.uniform(0, seconds))
+            mine += course.was_running
+            if not course.was_running:
                 break
-            mine += 1
         assert _exit_code(place, case, turns=2) == 0
         at = figures.setdefault(f"{case.saver} {case.durability}, at random", Counter())
         at.update(checked(place, case, expected, mine))

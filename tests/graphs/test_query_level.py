@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from fusion_agents.answering.nouns import Bindings
 from fusion_agents.errors import AnswerError, ConfigError
@@ -22,6 +23,7 @@ from fusion_agents.graphs.query_level import QueryContext, build_query_level_gra
 from fusion_agents.graphs.state import QueryInput
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.fake_chat import FakeChatModel
+from fusion_agents.testing.openai_server import OpenAIServer
 from fusion_agents.types import Route
 from tests.graphs.parts import QUESTION, make_steps
 
@@ -89,6 +91,17 @@ async def test_in_an_event_loop_each_token_is_streamed_once() -> None:
     chunks = [chunk async for chunk, _ in made.astream(QUESTION, stream_mode="messages")]
     text = "".join(chunk.content for chunk in chunks)
     assert text == "small was asked: How many primes are below 100?"
+
+
+async def test_a_real_client_chooses_and_answers_in_a_stream() -> None:
+    with OpenAIServer() as server:
+        options: Any = {"base_url": server.base_url, "api_key": SecretStr("key-of-mine-123456")}
+        models = {name: ChatOpenAI(model=name, **options) for name in ("small", "large")}
+        made = build_query_level_graph(make_steps(chooser=models["small"], **models))
+        asked = {"messages": [("user", "large@direct: 2 + 2?")]}
+        chunks = [chunk async for chunk, _ in made.astream(asked, stream_mode="messages")]
+        assert "".join(chunk.content for chunk in chunks) == "large was asked: large@direct: 2 + 2?"
+        assert [request.body["model"] for request in server.requests] == ["small", "large"]
 
 
 def test_updates_come_node_by_node() -> None:
@@ -184,6 +197,28 @@ async def test_a_run_that_failed_can_go_on_and_nothing_of_it_is_lost(log: Routin
         (False, "ours"),
         (True, "ours"),
     ]
+
+
+def test_a_key_that_a_provider_repeats_is_in_no_checkpoint(log: RoutingLog, tmp_path: Path) -> None:
+    key = "key-of-mine-123456"
+    model = FakeChatModel(api_key=SecretStr(key), error=ValueError(f"who is {key}?"))
+    with SqliteSaver.from_conn_string(str(tmp_path / "graph.db")) as saver:
+        made = build_query_level_graph(make_steps(log, small=model), checkpointer=saver)
+        with pytest.raises(AnswerError, match="who is"):
+            made.invoke(QUESTION, THREAD)
+        written = b"".join(file.read_bytes() for file in tmp_path.glob("*.db*"))
+    assert b"who is" in written
+    assert key.encode() not in written
+
+
+def test_an_attempt_that_breaks_off_is_told_apart_in_the_stream() -> None:
+    broken = FakeChatModel(model="small", error=[ConnectionError("cut")], error_after=2)
+    steps = make_steps(small=broken, large=FakeChatModel(model="large"))
+    parts = list(build_query_level_graph(steps).stream(QUESTION, stream_mode="messages"))
+    texts = {chunk.id: "" for chunk, _ in parts}
+    for chunk, _ in parts:
+        texts[chunk.id] += chunk.content
+    assert list(texts.values()) == ["small was", "large was asked: How many primes are below 100?"]
 
 
 def test_tools_and_options_reach_the_chosen_model_which_stays_until_the_tool_is_done() -> None:
