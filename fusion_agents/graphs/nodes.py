@@ -26,7 +26,7 @@ from fusion_agents.graphs.state import (
     kept_route,
     kept_turn,
 )
-from fusion_agents.steps.evidence import evidence
+from fusion_agents.steps.evidence import with_evidence
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.turn import Choices, Turn
 from fusion_agents.types import Route
@@ -194,11 +194,8 @@ def _classified(turn: Turn, route: Route) -> QueryUpdate:
 
 
 def _answered(turn: Turn, route: Route, answer: Answer) -> QueryUpdate:
-    metadata = {**answer.message.response_metadata, "fusion": evidence(turn, route, answer)}
-    known = answer.message.id or f"fusion-{turn.key}"
-    message: AIMessage = answer.message.model_copy(
-        update={"response_metadata": metadata, "id": known}
-    )
+    known = with_evidence(answer, turn, route).message
+    message: AIMessage = known.model_copy(update={"id": known.id or f"fusion-{turn.key}"})
     return QueryUpdate(messages=[message], answer=keep_answer(answer, message))
 
 

@@ -10,7 +10,7 @@ from fusion_agents.classifiers.base import Classifier
 from fusion_agents.classifiers.learned import LearnedClassifier
 from fusion_agents.classifiers.llm import LLMClassifier
 from fusion_agents.encoders.base import Encoder
-from fusion_agents.errors import ConfigError
+from fusion_agents.errors import ConfigError, EmptyLogError
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.pool.matching import Coverage
@@ -73,6 +73,11 @@ def steps_from_log(
     opened = log if isinstance(log, RoutingLog) else open_log(log, read_only=True)
     try:
         outcomes = opened.outcomes()
+        if not outcomes.n_queries:
+            raise EmptyLogError(
+                "the log has nothing to learn from: collect or import entries first, or begin with "
+                "FusionRouterChain.from_models"
+            )
         pool, coverage = _covered(read_pool(models), outcomes.arms, opened)
         fitted = _fitted(router, outcomes, coverage, encoder, seed)
     finally:

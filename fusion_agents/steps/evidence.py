@@ -1,5 +1,7 @@
 """The route and what came of it, as plain JSON for the metadata of messages and runs."""
 
+from dataclasses import replace
+
 from pydantic import JsonValue
 
 from fusion_agents.answering.nouns import Answer
@@ -45,6 +47,13 @@ def evidence(turn: Turn, route: Route, answer: Answer | None = None) -> dict[str
             "latency": _short(answer.latency),
         }
     return found
+
+
+def with_evidence(answer: Answer, turn: Turn, route: Route) -> Answer:
+    """The same answer, whose message carries the evidence."""
+    metadata = {**answer.message.response_metadata, "fusion": evidence(turn, route, answer)}
+    message = answer.message.model_copy(update={"response_metadata": metadata})
+    return replace(answer, message=message)
 
 
 def _attempt(attempt: Attempt) -> dict[str, JsonValue]:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
-from dataclasses import replace
 from typing import TypeVar
 
 from langchain_core.messages import AIMessageChunk
@@ -10,12 +9,10 @@ from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.errors import AnswerError
-from fusion_agents.steps.evidence import evidence
+from fusion_agents.steps.evidence import with_evidence
 from fusion_agents.steps.last_chunk import LastChunk
 from fusion_agents.steps.preparing import Prepared
 from fusion_agents.steps.query_steps import QuerySteps
-from fusion_agents.steps.turn import Turn
-from fusion_agents.types import Route
 
 T = TypeVar("T")
 
@@ -34,7 +31,7 @@ def respond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> An
         steps.recorder.keep(turn, route, error)
         raise
     steps.recorder.keep(turn, route, answer)
-    return _with_evidence(answer, turn, route)
+    return with_evidence(answer, turn, route)
 
 
 async def arespond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> Answer:
@@ -46,7 +43,7 @@ async def arespond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig
         await steps.recorder.akeep(turn, route, error)
         raise
     await steps.recorder.akeep(turn, route, answer)
-    return _with_evidence(answer, turn, route)
+    return with_evidence(answer, turn, route)
 
 
 def stream_response(
@@ -75,7 +72,7 @@ def stream_response(
                 yield chunk
     steps.recorder.keep(turn, route, answer)
     if answers is not None:
-        answers.append(_with_evidence(answer, turn, route))
+        answers.append(with_evidence(answer, turn, route))
     yield last.finish(answer, turn, route)
 
 
@@ -94,7 +91,7 @@ async def astream_response(
                 if isinstance(item, Answer):
                     await steps.recorder.akeep(turn, route, item)
                     if answers is not None:
-                        answers.append(_with_evidence(item, turn, route))
+                        answers.append(with_evidence(item, turn, route))
                     yield last.finish(item, turn, route)
                 elif last.passes(item):
                     yield item
@@ -106,10 +103,3 @@ async def astream_response(
 async def once(value: T) -> AsyncIterator[T]:
     """A stream of one."""
     yield value
-
-
-def _with_evidence(answer: Answer, turn: Turn, route: Route) -> Answer:
-    found = evidence(turn, route, answer)
-    metadata = {**answer.message.response_metadata, "fusion": found}
-    message = answer.message.model_copy(update={"response_metadata": metadata})
-    return replace(answer, message=message)
