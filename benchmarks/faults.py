@@ -199,6 +199,25 @@ async def deadlines() -> None:
             print(f"{name}: {server.hits} hits, {server.in_service} still served a second later")
 
 
+async def one_is_bad(n: int) -> None:
+    """One arm of two refuses the key, or hangs; it is the first choice of every query."""
+    for name, behaviour in (("401", Behaviour(status=401)), ("hang", Behaviour(hang=True))):
+        with OpenAIServer(rule=lambda r, bad=behaviour: bad if r.model == "a" else None) as server:
+            pool = Pool({name: model(server, name) for name in "ab"})
+            answerer = Answerer(pool, AnswerPolicy(attempt_timeout=1.0))
+            slots = asyncio.Semaphore(16)
+
+            async def one(number: int, answerer: Answerer, slots: asyncio.Semaphore) -> None:
+                async with slots:
+                    await answerer.aanswer(call_of(f"Query {number}?", "a", "b"))
+
+            start = time.monotonic()
+            await asyncio.gather(*(one(i, answerer, slots) for i in range(n)))
+            took = time.monotonic() - start
+            hits = sum(request.model == "a" for request in server.requests)
+            print(f"first arm {name}, 16 at a time: {n} answers in {took:.1f} s, {hits} hits on it")
+
+
 def milliseconds(call: Callable[[], object], n: int = 1000) -> float:
     for _ in range(n // 10):
         call()
@@ -241,6 +260,7 @@ async def main(n: int) -> None:
     hits()
     await waits()
     await deadlines()
+    await one_is_bad(n // 4)
     faults = {"limited": 0.30, "reset": 0.05, "hang": 0.02, "nonsense": 0.02}
     for way in WAYS:
         await storm(way, n, 64, ("a",), {})

@@ -20,6 +20,8 @@ class Rest(NamedTuple):
     """Because its provider said so: not to be asked before."""
     failing: float = 0.0
     """Because it keeps failing: to be asked only if there is nobody else."""
+    failures: int = 0
+    """Of all queries in a row, up to now."""
 
     @property
     def seconds(self) -> float:
@@ -55,7 +57,11 @@ class Cooldowns:
         if record is None:
             return Rest()
         now = self._clock()
-        return Rest(max(0.0, record.asked_until - now), max(0.0, record.failing_until - now))
+        return Rest(
+            asked=max(0.0, record.asked_until - now),
+            failing=max(0.0, record.failing_until - now),
+            failures=record.failures,
+        )
 
     def admit(self, model: str, seconds: float) -> bool:
         """Whether a query may ask this model now, if it has others to ask.

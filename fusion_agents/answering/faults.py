@@ -172,7 +172,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if link is None:
             return
         yield link
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        group = getattr(link, "exceptions", None)
+        led = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        link = group[0] if isinstance(link, BaseExceptionGroup) and group else led
 
 
 def _status(error: BaseException) -> int | None:

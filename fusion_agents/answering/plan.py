@@ -40,9 +40,10 @@ class Wait(NamedTuple):
 class Plan:
     """One query's way to an answer.
 
-    An arm is asked up to `attempts_per_arm` times in a row, then the next one that need not be
-    waited for; after the last one the first one has its turn again, as long as there are
-    attempts and time. An arm whose fault does not pass (a filter, a wrong key) has no more turns.
+    An arm is asked up to `attempts_per_arm` times in a row, or until its model has also failed too
+    many other queries; then the next one that need not be waited for. After the last one the first
+    one has its turn again, as long as there are attempts and time. An arm whose fault does not
+    pass (a filter, a wrong key) has no more turns.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ class Plan:
 
     def _choose(self, now: float) -> tuple[int, float]:
         """Position of the arm whose turn it is, and when it may be asked."""
-        if 0 < self._in_row < self._policy.attempts_per_arm:
+        if 0 < self._in_row < self._policy.attempts_per_arm and not self._others_gave_up():
             return self._turn, self._ready(self._turn, now)
         n = len(self._arms)
         turns = [(self._turn + 1 + i) % n for i in range(n)]
@@ -151,6 +152,12 @@ class Plan:
         ready = {turn: self._ready(turn, now) for turn in turns}
         soonest = min(turns, key=ready.__getitem__)
         return soonest, ready[soonest]
+
+    def _others_gave_up(self) -> bool:
+        """Whether the model whose turn it is rests because it also failed other queries."""
+        model = self._arms[self._turn].model
+        rest = self._cooldowns.rest(model)
+        return rest.failing > 0 and rest.failures > self._failures[model]
 
     def _is_free(self, model: str, now: float) -> bool:
         if model in self._not_before:

@@ -16,9 +16,15 @@ class AnswerPolicy(Noun):
     """
 
     deadline: Positive = 120.0
-    """Seconds for the whole query: all attempts, waits and fallbacks together."""
+    """Seconds for the whole query: all attempts, waits and fallbacks together.
+
+    What the reader of a stream does with its pieces does not count.
+    """
     attempt_timeout: Positive | None = 60.0
-    """Seconds for one attempt; none lets it take what is left of the deadline."""
+    """Seconds for one attempt; none lets it take what is left of the deadline.
+
+    Of a stream, for its first piece, and then for each further one.
+    """
     max_attempts: Annotated[int, Field(ge=1)] = 8
     """Calls for one query, over all arms."""
     attempts_per_arm: Annotated[int, Field(ge=1)] = 3

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from langchain_openai import ChatOpenAI
+from langchain_openai.chat_models import _client_utils
 
 from fusion_agents.pool.pool import Pool
 from fusion_agents.testing.openai_server import OpenAIServer
@@ -32,6 +33,9 @@ async def closing() -> AsyncIterator[Callable[[Pool], Pool]]:
         assert isinstance(model, ChatOpenAI)
         model.root_client.close()
         await model.root_async_client.close()
+    # LangChain keeps clients by address, and the next server may have the same one.
+    _client_utils._cached_sync_httpx_client.cache_clear()
+    _client_utils._cached_async_httpx_client.cache_clear()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from fusion_agents.testing.openai_server import Behaviour, OpenAIServer
 from fusion_agents.types import Arm, Usage
 from tests.answering.asking import WAYS, Way, ask, call_of
 from tests.answering.conftest import MakePool
+from tests.answering.waiting import until
 
 QUICK = AnswerPolicy(first_backoff=0.0, max_backoff=0.0, deadline=20)
 
@@ -32,13 +32,6 @@ def says(text: str, finish_reason: str = "stop", tokens: int = 5) -> AIMessage:
             input_tokens=tokens, output_tokens=tokens, total_tokens=2 * tokens
         ),
     )
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if holds():
-            return
-        await asyncio.sleep(0.02)
 
 
 @every_way

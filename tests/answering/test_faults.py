@@ -94,6 +94,18 @@ def test_a_cause_counts_where_the_exception_itself_says_nothing() -> None:
     assert classify(error).retry_after == 3.0
 
 
+def test_the_first_of_a_group_counts() -> None:
+    group = ExceptionGroup("all failed", [ProviderError(status_code=429), ValueError("no")])
+
+    assert classify(group).kind == "rate_limit"
+
+
+def test_a_code_counts_that_the_message_does_not_repeat() -> None:
+    error = ProviderError("too long", status_code=400, code="context_length_exceeded")
+
+    assert classify(error).kind == "context_overflow"
+
+
 def test_the_server_may_forbid_to_repeat() -> None:
     error = ProviderError(response=response(503, x_should_retry="false"))
 

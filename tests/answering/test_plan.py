@@ -224,6 +224,20 @@ def test_an_arm_that_keeps_failing_is_skipped_by_other_queries() -> None:
     assert world.order == "b"
 
 
+def test_a_query_moves_on_when_its_arm_fails_others_too() -> None:
+    world = World(only("a", "timeout"))
+    plans = [world.plan("a", "b") for _ in range(12)]
+    for plan in plans:
+        assert isinstance(plan.step(), Ask)
+    world.now += 60.0
+    for plan in plans:
+        plan.failed(fault("timeout"), Usage(), None)
+
+    steps = [plan.step() for plan in plans]
+
+    assert {step.arm.model for step in steps if isinstance(step, Ask)} == {"b"}
+
+
 def test_one_random_refusal_is_forgotten() -> None:
     world = World(lambda ask: fault("rate_limit") if ask.number == 1 else None)
 
