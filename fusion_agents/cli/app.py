@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from fusion_agents import __version__
+from fusion_agents.cli.ask import ask
+from fusion_agents.cli.batch import batch
 from fusion_agents.cli.console import errors
 from fusion_agents.cli.demo import demo
 from fusion_agents.cli.evaluate import evaluate
@@ -67,6 +69,8 @@ app.add_typer(log, name="log")
 app.command()(evaluate)
 app.command()(fit)
 app.command()(route)
+app.command()(ask)
+app.command()(batch)
 app.command()(routers)
 app.command()(demo)
 

@@ -34,12 +34,49 @@ ExcludedArms = Annotated[
 ExcludedTasks = Annotated[
     str, typer.Option("--exclude-tasks", help="Tasks to leave out, separated by commas.")
 ]
+ModelsFile = Annotated[
+    Path, typer.Option("--models", help="The file that says what each model is.", show_default=True)
+]
+AnsweringRouter = Annotated[
+    Path | None,
+    typer.Option(
+        "--router",
+        help="The folder that `fit` saved a router in; without one, the first model picks.",
+        show_default=False,
+    ),
+]
+AnsweringArm = Annotated[
+    str | None,
+    typer.Option("--arm", help="Let only this arm answer: model@strategy.", show_default=False),
+]
+AnsweringModel = Annotated[
+    str | None, typer.Option("--model", help="Let only this model answer.", show_default=False)
+]
+AnswerDeadline = Annotated[
+    float,
+    typer.Option(
+        "--deadline",
+        min=0.001,
+        help="Seconds for a query: all attempts, waits and fallbacks together.",
+    ),
+]
+RecordingLog = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        help="A log's database that every attempt is added to; made if it is missing.",
+        show_default=False,
+    ),
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Say what was expected of every arm.")]
 Seed = Annotated[
     int,
     typer.Option("--seed", min=0, max=2**32 - 1, help="For everything that is drawn at random."),
 ]
 
 DEFAULT_LOG = Path("routing.db")
+DEFAULT_MODELS = Path("models.toml")
+DEFAULT_DEADLINE = 120.0
 DEFAULT_OBJECTIVE = "performance-first"
 
 

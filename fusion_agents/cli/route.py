@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from itertools import islice
 from json import dumps
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from fusion_agents.cli.console import check_outputs, output, progress, results, say
 from fusion_agents.cli.evidence import one_route
 from fusion_agents.cli.options import DEFAULT_OBJECTIVE, ObjectiveText, RouterFolder
+from fusion_agents.cli.queries import numbered_queries
 
 if TYPE_CHECKING:
     from fusion_agents.errors import RouteError, RowError
@@ -82,7 +82,7 @@ def _route_file(folder: Path, source: Path, target: Path | None, objective: str)
         raise ConfigError(f"{str(target)!r} is the input: give another file as --output")
     router = load_router(folder)
     router.decide([], objective)
-    lines = _lines(router, _numbered(source), objective)
+    lines = _lines(router, numbered_queries(source), objective)
     counts: Counter[str] = Counter()
     stdout = typer.get_binary_stream("stdout")
     with progress() as step, nullcontext(stdout) if target is None else output(target) as file:
@@ -92,26 +92,6 @@ def _route_file(folder: Path, source: Path, target: Path | None, objective: str)
             step(f"routing {source.name}", counts.total(), None)
     failed = f"; {counts['error']:,} rows could not be routed" if counts["error"] else ""
     say(f"routed {counts['route']:,} queries{failed}")
-
-
-def _numbered(path: Path) -> "Iterator[tuple[int, Query | RowError]]":
-    """The queries of a file with their lines; both readings go through the file in step."""
-    from fusion_agents.stores.formats.queries import read_queries
-
-    return zip(_line_numbers(path), read_queries(path), strict=True)
-
-
-def _line_numbers(path: Path) -> Iterator[int]:
-    from fusion_agents.errors import RowError
-    from fusion_agents.stores.formats.head import look
-    from fusion_agents.stores.formats.rows import rows
-
-    head = look(path)
-    if head.container in ("csv", "text"):  # as `read_queries` tells them apart
-        has_header = any(map(head.has, ("query", "text", "prompt", "question")))
-        head = replace(head, container="csv" if has_header else "text")
-    for row in rows(head):
-        yield row.line if isinstance(row, RowError) else row.number
 
 
 def _lines(

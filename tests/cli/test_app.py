@@ -15,7 +15,7 @@ from fusion_agents.simulation import simulate_log
 from fusion_agents.types import Arm, LogEntry, Query
 from tests.cli.conftest import Run, write_log
 
-VERBS = ("import", "log", "evaluate", "fit", "route", "routers", "demo")
+VERBS = ("import", "log", "evaluate", "fit", "route", "ask", "batch", "routers", "demo")
 HEAVY = ("numpy", "scipy", "sklearn", "pyarrow", "chromadb", "langchain_core")
 
 
