@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
+from pydantic import SecretStr
 
 from fusion_agents.conversation import Needs
 from fusion_agents.errors import ConfigError
@@ -68,7 +69,7 @@ class Pool:
         check_strategies(members.values(), self._strategies)
         self._built: dict[str, BaseChatModel] = {}
         self._cards: dict[str, ModelCard] = {}
-        self._secrets: dict[str, frozenset[str]] = {}
+        self._secrets: dict[str, frozenset[SecretStr]] = {}
         self._lock = RLock()
 
     @classmethod
@@ -202,8 +203,9 @@ class Pool:
             made = {n: m.spec for n, m in self._models.items() if not isinstance(m.spec, str)}
             for name, model in (made | self._built).items():
                 if name not in self._secrets:
-                    self._secrets[name] = secrets_of(model)
-            return frozenset().union(*self._secrets.values())
+                    self._secrets[name] = frozenset(map(SecretStr, secrets_of(model)))
+            held = frozenset().union(*self._secrets.values())
+        return frozenset(secret.get_secret_value() for secret in held)
 
     def as_tools(self, arms: Sequence[Arm] | None = None) -> list[BaseTool]:
         """Every arm as a tool that takes a query and gives the answer's text.
