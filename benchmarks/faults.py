@@ -148,28 +148,25 @@ def hits() -> None:
                 print(f"always 500, {what}: {server.hits} hits: {order}")
 
 
-def in_two_seconds() -> tuple[str, float]:
-    """A date as headers have it, which is in whole seconds, and when that is."""
-    date = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
-    return format_datetime(date, usegmt=True), date.timestamp()
-
-
 async def waits() -> None:
-    date, then = in_two_seconds()
-    now = time.time()
-    forms = {
-        "a date": (Behaviour(status=429, retry_after=date), then - now),
+    date = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
+    since_boot = date.timestamp() - time.time() + time.monotonic()
+    forms: dict[str, tuple[Behaviour, float | None]] = {
+        "a date": (Behaviour(status=429, retry_after=format_datetime(date, usegmt=True)), None),
         "0.4 s": (Behaviour(status=429, retry_after="0.4"), 0.4),
         "1 s": (Behaviour(status=429, retry_after="1"), 1.0),
         "250 ms": (Behaviour(status=429, retry_after_ms=250), 0.25),
     }
-    for form, (behaviour, wanted) in forms.items():
+    for form, (behaviour, seconds) in forms.items():
         with OpenAIServer() as server:
             server.script(behaviour)
             pool = Pool({"a": model(server, "a")})
             await Answerer(pool).aanswer(call_of("Why?", "a"))
-            gap = server.requests[1].time - server.requests[0].time
-            print(f"Retry-After as {form}: {wanted:.3f} s, asked again after {gap:.3f} s")
+            first, second = (request.time for request in server.requests)
+            wanted = since_boot - first if seconds is None else seconds
+            print(
+                f"Retry-After as {form}: {wanted:.3f} s, asked again after {second - first:.3f} s"
+            )
     refusal = Behaviour(status=429, retry_after="300")
     with OpenAIServer(rule=lambda request: refusal if request.model == "a" else None) as server:
         answerer = Answerer(Pool({name: model(server, name) for name in "ab"}))

@@ -27,6 +27,8 @@ class Bound:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of each call."""
     takes_timeout: bool = False
+    may_call_tools: bool = False
+    """Whether a tool call is as good as what the schema asks for."""
 
     def arguments(self, timeout: float | None = None) -> dict[str, Any]:
         """The arguments of a call that should end itself after `timeout` seconds."""
@@ -69,9 +71,20 @@ def _bound(model: BaseChatModel, bindings: Bindings) -> Bound:
     structured = model.with_structured_output(bindings.schema, **{**options, "include_raw": True})
     parts = _parts(structured)
     if parts is None:
-        return Bound(model=structured, whole=True, options=bindings.options)
+        return Bound(
+            model=structured,
+            whole=True,
+            options=bindings.options,
+            may_call_tools=bool(bindings.tools),
+        )
     raw, parser = parts
-    return Bound(model=raw, parser=parser, options=bindings.options, takes_timeout=timeout)
+    return Bound(
+        model=raw,
+        parser=parser,
+        options=bindings.options,
+        takes_timeout=timeout,
+        may_call_tools=bool(bindings.tools),
+    )
 
 
 def _parts(

@@ -97,8 +97,9 @@ class Request:
         return Reply(message, None, fault) if fault else self._parsed(message, given)
 
     def _parsed(self, message: AIMessage | None, given: Any) -> Reply:
-        parsed = given.get("parsed")
-        fault = judge_parsed(parsed, given.get("parsing_error"))
+        parsed, error = given.get("parsed"), given.get("parsing_error")
+        calls = self.bound.may_call_tools and message is not None and message.tool_calls
+        fault = None if calls and error is None else judge_parsed(parsed, error)
         return Reply(message, parsed, fault, self.template_ids)
 
 

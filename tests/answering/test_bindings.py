@@ -112,6 +112,22 @@ async def test_a_stream_that_does_not_fit_the_schema_fails_at_its_end(
         await ask(Answerer(pool_of("a", "b"), QUICK), way, call_of("a", bindings=bindings))
 
 
+# The client of langchain-openai warns about its own chunk of a parsed stream.
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
+@every_way
+async def test_with_tools_and_a_schema_either_will_do(way: Way, pool_of: MakePool) -> None:
+    bindings = Bindings(tools=(add,), schema=City, schema_options={"strict": True})
+    answerer = Answerer(pool_of("a"), QUICK)
+
+    called = await ask(answerer, way, call_of("a", text="Please add.", bindings=bindings))
+    said = await ask(answerer, way, call_of("a", text="Name a city", bindings=bindings))
+
+    assert [call["name"] for call in called.answer.message.tool_calls] == ["add"]
+    assert called.answer.parsed is None
+    assert isinstance(said.answer.parsed, City)
+    assert len(called.answer.attempts) == len(said.answer.attempts) == 1
+
+
 class Wrapped(FakeChatModel):
     """Makes structured output in a way of its own."""
 
