@@ -13,16 +13,17 @@ ChainInput = str | PromptValue | Sequence[Any] | Mapping[str, Any]
 """A text, a prompt value, messages in any form LangChain knows, or a dict with one of `KEYS`."""
 
 KEYS = ("input", "messages", "question", "query")
-"""Where a dict may hold what is asked; the first that is there counts."""
+"""Where a dict may hold what is asked; the first that is there and not none counts."""
 
 _PICTURES = frozenset({"image", "image_url", "input_image"})
+_ATTACHED = _PICTURES | {"audio", "document", "file", "input_audio", "input_file", "media", "video"}
 
 
 class Needs(NamedTuple):
     """What a model must be able to do to answer."""
 
     tokens: int = 0
-    """Length of the messages, estimated at four characters a token."""
+    """Length of the messages; see `estimated_tokens`."""
     tools: bool = False
     vision: bool = False
     structured_output: bool = False
@@ -38,11 +39,12 @@ def to_messages(value: ChainInput) -> list[BaseMessage]:
     ['2 + 2?']
     """
     if isinstance(value, Mapping) and not ("role" in value and "content" in value):
-        found = next((value[key] for key in KEYS if key in value), None)
+        found = next((value[key] for key in KEYS if value.get(key) is not None), None)
         if found is None:
+            held = (f"{key} (none)" if value[key] is None else str(key) for key in value)
             raise DataError(
                 f"a dict must hold one of {', '.join(KEYS)}; this one holds "
-                f"{', '.join(map(str, value)) or 'nothing'}"
+                f"{', '.join(held) or 'nothing'}"
             )
         return to_messages(found)
     if isinstance(value, PromptValue):
@@ -89,11 +91,34 @@ def needs_of(
         for message in messages
     )
     return Needs(
-        tokens=count_tokens_approximately(messages),
+        tokens=estimated_tokens(messages),
         tools=tools or used,
         vision=any(_has_picture(message) for message in messages),
         structured_output=structured_output,
     )
+
+
+def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
+    """Length of messages at four characters a token; a picture or a file counts as 85 tokens.
+
+    The base64 of a file says little about what a model makes of it. A file that is too long for
+    a model is refused by its provider.
+
+    >>> estimated_tokens([HumanMessage([{"type": "file", "base64": "A" * 100_000}])]) < 100
+    True
+    """
+    return count_tokens_approximately([_without_data(message) for message in messages])
+
+
+def _without_data(message: BaseMessage) -> BaseMessage:
+    if isinstance(message.content, str) or not any(map(_is_attached, message.content)):
+        return message
+    content = [{"type": "image"} if _is_attached(block) else block for block in message.content]
+    return message.model_copy(update={"content": content})
+
+
+def _is_attached(block: object) -> bool:
+    return isinstance(block, Mapping) and block.get("type") in _ATTACHED
 
 
 def _has_picture(message: BaseMessage) -> bool:

@@ -10,6 +10,7 @@ from fusion_agents.conversation import in_tool_loop, needs_of, query_text, to_me
 from fusion_agents.errors import DataError
 
 CALL = {"name": "add", "args": {}, "id": "1", "type": "tool_call"}
+DATA = "AAAA" * 100_000
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
 
 
@@ -29,6 +30,7 @@ PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==
         {"input": "2 + 2?"},
         {"question": "2 + 2?", "context": "unused"},
         {"query": "2 + 2?"},
+        {"input": None, "query": "2 + 2?"},
         {"messages": [("user", "2 + 2?")]},
         {"input": ChatPromptValue(messages=[HumanMessage("2 + 2?")])},
     ],
@@ -48,7 +50,7 @@ def test_whatever_holds_a_question_is_read(value: Any) -> None:
         (7, "cannot read messages from int"),
         (None, "cannot read messages from NoneType"),
         ([object()], "cannot read messages from list"),
-        ({"input": None}, "must hold one of input, messages"),
+        ({"input": None}, r"must hold one of input, messages.*; this one holds input \(none\)"),
     ],
 )
 def test_what_holds_none_is_refused_with_what_to_pass_instead(value: Any, message: str) -> None:
@@ -75,6 +77,25 @@ def test_needs_follow_from_the_messages_and_from_what_is_bound() -> None:
     assert needs_of([AIMessage("", tool_calls=[CALL])]).tools
     assert needs_of([HumanMessage([PICTURE])]).vision
     assert needs_of([HumanMessage([{"type": "image", "base64": "AA=="}])]).vision
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{DATA}"}},
+        {"type": "input_image", "image_url": f"data:image/png;base64,{DATA}"},
+        {"type": "file", "base64": DATA, "mime_type": "application/pdf"},
+        {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{DATA}"}},
+        {"type": "document", "source": {"type": "base64", "data": DATA}},
+        {"type": "audio", "base64": DATA, "mime_type": "audio/wav"},
+        {"type": "input_audio", "input_audio": {"data": DATA, "format": "wav"}},
+        {"type": "video", "base64": DATA, "mime_type": "video/mp4"},
+    ],
+)
+def test_the_data_of_an_attachment_is_not_counted_as_words(block: dict[str, Any]) -> None:
+    asked = HumanMessage(["x" * 400, block])
+    assert 100 <= needs_of([asked]).tokens < 300
+    assert asked.content == ["x" * 400, block]
 
 
 def test_a_tool_loop_lasts_from_a_tools_result_to_the_next_human_message() -> None:

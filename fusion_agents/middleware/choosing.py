@@ -6,12 +6,11 @@ from typing import Any, Literal, NamedTuple
 
 from langchain.agents.middleware.types import ModelRequest
 from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.answering.nouns import Call
 from fusion_agents.classifiers.learned import LearnedClassifier
-from fusion_agents.conversation import Needs, in_tool_loop
+from fusion_agents.conversation import Needs, estimated_tokens, in_tool_loop
 from fusion_agents.errors import RouteError
 from fusion_agents.middleware.abilities import conversation, needs_of_request, unable
 from fusion_agents.middleware.handover import provider_named
@@ -196,7 +195,7 @@ class Chooser:
 def _tokens_before_question(request: ModelRequest[Any]) -> int:
     messages = conversation(request)
     asked = [i for i, message in enumerate(messages) if isinstance(message, HumanMessage)]
-    return count_tokens_approximately(messages[: asked[-1]]) if asked else 0
+    return estimated_tokens(messages[: asked[-1]]) if asked else 0
 
 
 def _chosen(route: Route, arm: Arm, reason: str) -> Route:
