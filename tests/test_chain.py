@@ -14,13 +14,15 @@ from langgraph.graph import START, MessagesState, StateGraph
 from fusion_agents.answering.nouns import Bindings
 from fusion_agents.chain import FusionRouterChain
 from fusion_agents.errors import AnswerError, ConfigError, DataError, ObjectiveError, RouteError
+from fusion_agents.pool.pool import Pool
 from fusion_agents.routers.artefact import save_router
 from fusion_agents.routers.best import BestRouter
 from fusion_agents.routers.knn import KNNRouter
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.strategies.few_shot import FewShotStrategy
 from fusion_agents.testing.fake_chat import FakeChatModel
 from fusion_agents.testing.outcomes import make_outcomes
-from fusion_agents.types import Arm
+from fusion_agents.types import Arm, LogEntry, Query
 from tests.chain_cases import KING, SUM, make_chain, models, write_log
 from tests.chat_model.conftest import Runs
 
@@ -310,6 +312,46 @@ def test_arms_that_only_one_side_has_are_named(
     assert chain.invoke(KING).content == "42"
     fusion = chain.invoke(KING).response_metadata["fusion"]
     assert [row["arm"] for row in fusion["forecast"]] == ["calculator@direct", "newcomer@direct"]
+
+
+def test_examples_are_shown_to_a_model_of_the_pool_that_asks_for_them(log: RoutingLog) -> None:
+    shown = FakeChatModel(model="historian-1", answer="Henry")
+    asked = {"model": shown, "strategies": ["direct", "few-shot"]}
+
+    chain = make_chain(log, models=models(historian=asked))
+    chain.invoke(f"{KING} and why", {"configurable": {"arm": "historian@few-shot"}})
+
+    assert chain.coverage is not None
+    assert chain.coverage.unlearned == (Arm(model="historian", strategy="few-shot"),)
+    assert len(shown.received[-1].messages) > 1
+
+
+def test_examples_of_the_users_own_are_kept(log: RoutingLog) -> None:
+    own = FewShotStrategy.from_log(log.scan(), k=1)
+    asked = {"model": FakeChatModel(), "strategies": ["direct", "few-shot"]}
+    pool = Pool(models(historian=asked), strategies={"few-shot": own})
+
+    assert make_chain(log, models=pool).pool.strategy("few-shot") is own
+
+
+def test_a_log_without_examples_leaves_out_that_strategy_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RoutingLog(tmp_path / "wordless.db") as log:
+        log.append(
+            LogEntry(
+                query=Query(text=f"{KING} {number}"),
+                arm=Arm(model="historian", strategy=strategy),
+                performance=0.5,
+            )
+            for number in range(12)
+            for strategy in ("direct", "few-shot")
+        )
+        chain = make_chain(log)
+
+    assert Arm(model="historian") in chain.steps.arms
+    assert Arm(model="historian", strategy="few-shot") not in chain.steps.arms
+    assert "nothing is prompted as 'few-shot'" in caplog.text
 
 
 def test_nothing_in_common_is_refused(log: RoutingLog) -> None:

@@ -26,6 +26,8 @@ from fusion_agents.types import Arm
 
 logger = logging.getLogger(__name__)
 
+_FEW_SHOT = FewShotStrategy.name
+
 Models = Pool | Mapping[str, Any] | str | Path
 """A pool, what `Pool` takes, or the path of a `models.toml`."""
 
@@ -171,9 +173,8 @@ def steps_from_models(
 
 
 def _covered(pool: Pool, logged: Sequence[Arm], log: RoutingLog | None) -> tuple[Pool, Coverage]:
-    wanted = any(arm.strategy == "few-shot" and arm.model in pool.models for arm in logged)
-    if log is not None and wanted:
-        pool = pool.with_strategies({"few-shot": FewShotStrategy.from_log(log.scan())})
+    if log is not None and _wants_examples(pool, logged):
+        pool = _with_examples(pool, log)
     coverage = pool.for_arms(logged)
     if not coverage.learned:
         raise ConfigError(
@@ -183,6 +184,23 @@ def _covered(pool: Pool, logged: Sequence[Arm], log: RoutingLog | None) -> tuple
     if coverage.unlearned or coverage.unavailable:
         logger.warning("%s", coverage.report())
     return pool, coverage
+
+
+def _wants_examples(pool: Pool, logged: Sequence[Arm]) -> bool:
+    """Whether the pool or the log names `few-shot`, and nobody has made it yet."""
+    if _FEW_SHOT in pool.strategies:
+        return False
+    named = any(arm.strategy == _FEW_SHOT and arm.model in pool.models for arm in logged)
+    return named or _FEW_SHOT in pool.missing_strategies
+
+
+def _with_examples(pool: Pool, log: RoutingLog) -> Pool:
+    """The pool with `few-shot`; without it if the log has no example, as other arms still work."""
+    try:
+        return pool.with_strategies({_FEW_SHOT: FewShotStrategy.from_log(log.scan())})
+    except EmptyLogError as error:
+        logger.warning("nothing is prompted as %r: %s", _FEW_SHOT, error)
+        return pool
 
 
 def _fitted(
