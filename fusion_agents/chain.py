@@ -104,6 +104,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
 
         Raises:
             ConfigError: If the log and the pool have no arm in common.
+            ObjectiveError: If the objective weighs what the log does not have.
             EmptyLogError: If the log has nothing to learn from.
         """
         steps = steps_from_log(
@@ -146,6 +147,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         Raises:
             ArtefactError: If the saved router is damaged.
             ConfigError: If the router and the pool have no arm in common.
+            ObjectiveError: If the objective weighs what the router's log did not have.
         """
         steps = steps_from_router(
             router,

@@ -354,6 +354,17 @@ def test_a_log_without_examples_leaves_out_that_strategy_only(
     assert "nothing is prompted as 'few-shot'" in caplog.text
 
 
+def test_an_objective_that_the_log_cannot_serve_is_refused_at_once(log: RoutingLog) -> None:
+    with pytest.raises(ObjectiveError, match="weighs judge, which this log does not have"):
+        make_chain(log, objective="judge")
+    with pytest.raises(ObjectiveError, match="weighs judge"):
+        fitted = KNNRouter().fit(log.outcomes())
+        FusionRouterChain.from_router(fitted, models=models(), objective="judge")
+    newcomer = {**models(), "newcomer": FakeChatModel(answer="new")}
+    named = make_chain(log, models=newcomer, objective="performance=1,arms=newcomer")
+    assert named.invoke(SUM).content == "new"
+
+
 def test_nothing_in_common_is_refused(log: RoutingLog) -> None:
     with pytest.raises(ConfigError, match="no arm in common"):
         make_chain(log, models={"other": FakeChatModel()})

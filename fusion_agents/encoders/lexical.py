@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -38,6 +39,16 @@ class LexicalState:
     """Term vectors, shape (n_terms, n_components), rounded to half precision."""
     feature_mean: NDArray[np.float64]
     feature_std: NDArray[np.float64]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all of it; computed once, for it goes through tens of megabytes."""
+        digest = hashlib.sha256()
+        for text in (self.words, self.chars):
+            digest.update(text.encode("utf-8", "surrogatepass"))
+        for array in (self.idf, self.components, self.feature_mean, self.feature_std):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(kw_only=True)
@@ -113,13 +124,8 @@ class LexicalEncoder(Encoder):
     @property
     def identity(self) -> str:
         """Name, hyper-parameters and a digest of what was learned."""
-        state = self._fitted()
-        digest = hashlib.sha256(repr(self).encode())
-        for text in (state.words, state.chars):
-            digest.update(text.encode("utf-8", "surrogatepass"))
-        for array in (state.idf, state.components, state.feature_mean, state.feature_std):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return f"lexical-{digest.hexdigest()[:16]}"
+        content = f"{self!r} {self._fitted().digest}"
+        return f"lexical-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
     def _fitted(self) -> LexicalState:
         if self.state_ is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.classifiers.base import Classifier
-from fusion_agents.classifiers.learned import LearnedClassifier
+from fusion_agents.classifiers.learned import QUICK, LearnedClassifier
 from fusion_agents.classifiers.llm import LLMClassifier
 from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ConfigError, EmptyLogError
@@ -68,6 +68,7 @@ def steps_from_log(
 
     Raises:
         ConfigError: If the log and the pool have no arm in common.
+        ObjectiveError: If the objective weighs what the log does not have.
         EmptyLogError: If the log has nothing to learn from.
     """
     if record is True and not isinstance(log, RoutingLog):
@@ -85,6 +86,7 @@ def steps_from_log(
     finally:
         if opened is not log:
             opened.close()
+    _check_weights(objective, fitted)
     return QuerySteps(
         pool=pool,
         classifier=LearnedClassifier(fitted),
@@ -120,11 +122,13 @@ def steps_from_router(
     Raises:
         ArtefactError: If the saved router is damaged.
         ConfigError: If the router and the pool have no arm in common.
+        ObjectiveError: If the objective weighs what the router's log did not have.
     """
     if record is True and log is None:
         raise ConfigError("to record, pass the log as well")
     fitted = router if isinstance(router, Router) else load_router(router, encoder=encoder)
     pool, coverage = _covered(read_pool(models), fitted.fitted.arm_nouns, log)
+    _check_weights(objective, fitted)
     return QuerySteps(
         pool=pool,
         classifier=LearnedClassifier(fitted),
@@ -219,6 +223,16 @@ def _fitted(
     learned = set(coverage.learned)
     columns = [column for column, arm in enumerate(outcomes.arms) if arm in learned]
     return router.fit(outcomes.take_arms(columns))
+
+
+def _check_weights(objective: str | Objective, router: Router) -> None:
+    """Refuse now what every call would refuse: a weight on what the log does not have.
+
+    An encoder that runs a network or asks a server is not bothered for it.
+    """
+    if isinstance(router.encoder_, QUICK):
+        uncapped = {"arms": None, "max_cost": None, "max_latency": None}
+        router.decide(["?"], Objective.parse(objective).model_copy(update=uncapped))
 
 
 def _record_to(record: bool | RoutingLog, log: RoutingLog | None) -> RoutingLog | None:
