@@ -147,7 +147,6 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         Raises:
             ArtefactError: If the saved router is damaged.
             ConfigError: If the router and the pool have no arm in common.
-            ObjectiveError: If the objective weighs what the router's log did not have.
         """
         steps = steps_from_router(
             router,

@@ -355,11 +355,13 @@ def test_a_log_without_examples_leaves_out_that_strategy_only(
 
 
 def test_an_objective_that_the_log_cannot_serve_is_refused_at_once(log: RoutingLog) -> None:
+    fitted = KNNRouter().fit(log.outcomes())
+
     with pytest.raises(ObjectiveError, match="weighs judge, which this log does not have"):
         make_chain(log, objective="judge")
     with pytest.raises(ObjectiveError, match="weighs judge"):
-        fitted = KNNRouter().fit(log.outcomes())
         FusionRouterChain.from_router(fitted, models=models(), objective="judge")
+
     newcomer = {**models(), "newcomer": FakeChatModel(answer="new")}
     named = make_chain(log, models=newcomer, objective="performance=1,arms=newcomer")
     assert named.invoke(SUM).content == "new"
