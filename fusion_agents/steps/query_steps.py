@@ -19,7 +19,7 @@ from fusion_agents.pool.pool import Pool
 from fusion_agents.steps.recording import Recorder
 from fusion_agents.steps.turn import Choices, Turn, read_turn
 from fusion_agents.stores.routing_log import RoutingLog
-from fusion_agents.types import Arm, Route
+from fusion_agents.types import Arm, ArmForecast, Route
 
 
 class QuerySteps:
@@ -182,10 +182,13 @@ def ranked(turn: Turn, route: Route) -> tuple[Arm, ...]:
     usable = [
         forecast.arm
         for forecast in route.ranking
-        if forecast.arm in turn.arms
-        and (forecast.utility is not None or forecast.performance is forecast.cost is None)
+        if forecast.arm in turn.arms and (forecast.utility is not None or _is_unknown(forecast))
     ]
     return tuple(dict.fromkeys((route.arm, *usable)))
+
+
+def _is_unknown(forecast: ArmForecast) -> bool:
+    return forecast.performance is forecast.judge is forecast.cost is forecast.latency is None
 
 
 def _question(turn: Turn) -> Question:
