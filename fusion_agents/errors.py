@@ -23,6 +23,8 @@ Messages are lower case and say what, which and what to do about it.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
+
     from fusion_agents.types import Attempt
 
 
@@ -98,8 +100,15 @@ class AnswerError(FusionError):
 
     Attributes:
         attempts: What was tried, in order: `fusion_agents.types.Attempt`.
+        rejected: The last message that came back and did not fit the schema that was asked for.
     """
 
-    def __init__(self, message: str, attempts: tuple["Attempt", ...] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        attempts: tuple["Attempt", ...] = (),
+        rejected: "AIMessage | None" = None,
+    ) -> None:
         super().__init__(message)
         self.attempts = attempts
+        self.rejected = rejected

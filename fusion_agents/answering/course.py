@@ -37,6 +37,7 @@ class Course:
         self.plan = plan
         self.used: UsageMetadata | None = None
         """By attempts that failed."""
+        self._rejected: AIMessage | None = None
         self._call = call
         self._config = config
         self._pool = pool
@@ -90,6 +91,8 @@ class Course:
     def _failed(self, ask: Ask, fault: Fault, message: AIMessage | None) -> None:
         if message is not None and message.usage_metadata:
             self.used = add_usage(self.used, message.usage_metadata)
+        if message is not None and fault.kind == "malformed":
+            self._rejected = message
         clean = fault._replace(reason=self._redactor().text(fault.reason))
         self.plan.failed(clean, *self._spent(ask, message))
 
@@ -103,7 +106,9 @@ class Course:
         arms = "; ".join(_story(arm, attempts) for arm in self._call.arms)
         calls = "1 call" if len(attempts) == 1 else f"{len(attempts)} calls"
         return AnswerError(
-            f"no arm gave an answer in {calls} and {self.plan.seconds:.1f} s: {arms}", attempts
+            f"no arm gave an answer in {calls} and {self.plan.seconds:.1f} s: {arms}",
+            attempts,
+            self._rejected,
         )
 
     def broken_off(self) -> AnswerError:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.chat_model.asking import Asking, chosen_model, without_tools
+from fusion_agents.errors import AnswerError
 from fusion_agents.steps.configuring import extended
 
 
@@ -21,8 +22,8 @@ class StructuredFusion(Runnable[LanguageModelInput, Any]):
     """What `ChatFusion.with_structured_output` gives.
 
     A reply that does not fit the schema is a failed attempt: the model is asked again, then the
-    next arm. If none fits, an `AnswerError` says what was wrong with each, also with
-    `include_raw`; so `parsing_error` is always none.
+    next arm. If none fits, an `AnswerError` says what was wrong with each; with `include_raw` (but
+    not in a stream) it is the `parsing_error`, beside the last reply as `raw`.
 
     Args:
         asking: Asks with the schema bound.
@@ -64,13 +65,19 @@ class StructuredFusion(Runnable[LanguageModelInput, Any]):
         Raises:
             AnswerError: If no arm gives what the schema wants.
         """
-        return self._given(self._with(kwargs).invoke(input, config))
+        try:
+            return self._given(self._with(kwargs).invoke(input, config))
+        except AnswerError as error:
+            return self._given(error)
 
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Any:
         """Answer, in an event loop."""
-        return self._given(await self._with(kwargs).ainvoke(input, config))
+        try:
+            return self._given(await self._with(kwargs).ainvoke(input, config))
+        except AnswerError as error:
+            return self._given(error)
 
     def batch(
         self,
@@ -81,9 +88,10 @@ class StructuredFusion(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> list[Any]:
         """Answer many; their queries are routed together."""
-        asking = self._with(kwargs)
-        answers = asking.batch(inputs, config, return_exceptions=return_exceptions)
-        return [self._given(answer) for answer in answers]
+        answers = self._with(kwargs).batch(
+            inputs, config, return_exceptions=return_exceptions or self.include_raw
+        )
+        return [self._given(answer, return_exceptions) for answer in answers]
 
     async def abatch(
         self,
@@ -94,9 +102,10 @@ class StructuredFusion(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> list[Any]:
         """Answer many, in an event loop; their queries are routed together."""
-        asking = self._with(kwargs)
-        answers = await asking.abatch(inputs, config, return_exceptions=return_exceptions)
-        return [self._given(answer) for answer in answers]
+        answers = await self._with(kwargs).abatch(
+            inputs, config, return_exceptions=return_exceptions or self.include_raw
+        )
+        return [self._given(answer, return_exceptions) for answer in answers]
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
@@ -130,10 +139,15 @@ class StructuredFusion(Runnable[LanguageModelInput, Any]):
         extra = extended(asking.extra, chosen_model(asking.chain, model), own=False)
         return Asking(asking.chain, bindings, extra)
 
-    def _given(self, answer: Answer | BaseException) -> Any:
-        if isinstance(answer, BaseException) or not self.include_raw:
-            return getattr(answer, "parsed", answer)
-        return {"raw": answer.message, "parsed": answer.parsed, "parsing_error": None}
+    def _given(self, answer: Answer | BaseException, return_exceptions: bool = False) -> Any:
+        if isinstance(answer, Answer):
+            raw = {"raw": answer.message, "parsed": answer.parsed, "parsing_error": None}
+            return raw if self.include_raw else answer.parsed
+        if self.include_raw and isinstance(answer, AnswerError) and answer.rejected is not None:
+            return {"raw": answer.rejected, "parsed": None, "parsing_error": answer}
+        if return_exceptions:
+            return answer
+        raise answer
 
     def _passed(self, chunk: AIMessageChunk, growing: "Growing") -> Iterator[Any]:
         if self.include_raw:

@@ -89,8 +89,38 @@ def test_a_reply_that_does_not_fit_is_had_from_another_model(
     given = make_chat(unfit).with_structured_output(Joke, **options).invoke("a joke")
 
     assert isinstance(given["parsed"] if include_raw else given, Joke)
+
+
+async def test_if_no_reply_fits_that_is_an_error_or_comes_with_the_last_reply(
+    make_chat: MakeChat,
+) -> None:
+    unfit = FakeChatModel(answer='{"setup": 1}')
+    chat = make_chat(unfit, unfit)
+    plain = chat.with_structured_output(Joke, method="json_mode")
+    raw = chat.with_structured_output(Joke, method="json_mode", include_raw=True)
+
     with pytest.raises(AnswerError, match="does not fit the schema"):
-        make_chat(unfit, unfit).with_structured_output(Joke, **options).invoke("a joke")
+        plain.invoke("a joke")
+    with pytest.raises(AnswerError, match="does not fit the schema"):
+        plain.batch(["a joke"])
+    (kept,) = plain.batch(["a joke"], return_exceptions=True)
+    assert isinstance(kept, AnswerError)
+    for given in (
+        raw.invoke("a joke"),
+        await raw.ainvoke("a joke"),
+        raw.batch(["a joke"])[0],
+        (await raw.abatch(["a joke"]))[0],
+    ):
+        assert given["raw"].content == '{"setup": 1}'
+        assert given["parsed"] is None
+        assert isinstance(given["parsing_error"], AnswerError)
+
+
+def test_with_raw_replies_an_error_without_any_reply_is_still_one(make_chat: MakeChat) -> None:
+    dead = FakeChatModel(error=ConnectionError)
+    raw = make_chat(dead, dead).with_structured_output(Joke, include_raw=True)
+    with pytest.raises(AnswerError, match="connection"):
+        raw.invoke("a joke")
 
 
 def test_what_was_bound_before_stays(make_chat: MakeChat) -> None:
