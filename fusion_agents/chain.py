@@ -232,8 +232,8 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
 
     async def aroute(self, value: ChainInput, config: RunnableConfig | None = None) -> Route:
         """Decide, in an event loop."""
-        turn = self.steps.turn(value, self._choices(config))
-        return (await self.steps.aclassify([turn], config))[0]
+        prepared = await aready(self.steps, value, self._choices(config), None)
+        return (await prepared.arouted(self.steps, config or RunnableConfig()))[1]
 
     def _choices(self, config: RunnableConfig | None) -> Choices:
         return choices_of(config, self.config_prefix)

@@ -1,7 +1,10 @@
 """Two models and a log of what each of them is good at, for tests of the chain."""
 
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import Field
 
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.chain import FusionRouterChain
@@ -39,6 +42,26 @@ def models(**changes: Any) -> dict[str, Any]:
         "historian": FakeChatModel(model="historian-1", answer="Henry"),
         **changes,
     }
+
+
+class Copied(FakeChatModel):
+    """Says in which thread the pool makes its own copy of it."""
+
+    threads: list[threading.Thread] = Field(default_factory=list)
+
+    def model_copy(self, **options: Any) -> Self:
+        self.threads.append(threading.current_thread())
+        return super().model_copy(**options)
+
+
+def models_that_say_where_they_are_made() -> tuple[dict[str, Any], list[threading.Thread]]:
+    """The models, and the threads in which they were made so far."""
+    threads: list[threading.Thread] = []
+    made: dict[str, Any] = {}
+    for name in ("calculator", "historian"):
+        made[name] = Copied(model=name)
+        made[name].threads = threads
+    return made, threads
 
 
 def make_chain(log: RoutingLog, **options: Any) -> FusionRouterChain:

@@ -1,5 +1,6 @@
 """The chain: what it takes, gives, decides, counts, records and shows."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,14 @@ from fusion_agents.strategies.few_shot import FewShotStrategy
 from fusion_agents.testing.fake_chat import FakeChatModel
 from fusion_agents.testing.outcomes import make_outcomes
 from fusion_agents.types import Arm, LogEntry, Query
-from tests.chain_cases import KING, SUM, make_chain, models, write_log
+from tests.chain_cases import (
+    KING,
+    SUM,
+    make_chain,
+    models,
+    models_that_say_where_they_are_made,
+    write_log,
+)
 from tests.chat_model.conftest import Runs
 
 
@@ -245,6 +253,20 @@ def test_langchains_own_fallbacks_and_retries_work(log: RoutingLog) -> None:
 
 
 # -- deciding -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["ainvoke", "aroute", "astream"])
+async def test_an_event_loop_does_not_wait_while_models_are_made(log: RoutingLog, way: str) -> None:
+    pool, threads = models_that_say_where_they_are_made()
+    chain = make_chain(log, models=pool)
+
+    if way == "astream":
+        assert [chunk async for chunk in chain.astream(SUM)]
+    else:
+        await getattr(chain, way)(SUM)
+
+    assert len(threads) == len(pool)
+    assert threading.main_thread() not in threads
 
 
 async def test_routing_calls_no_model_and_needs_no_key(

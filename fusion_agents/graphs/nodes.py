@@ -122,6 +122,7 @@ class QueryNodes:
     ) -> QueryUpdate:
         """The same for an event loop."""
         steps = await self.asteps()
+        await steps.know_models()
         turn = steps.turn(state["messages"], _choices(state), self.bindings)
         return _classified(turn, (await steps.aclassify([turn], config))[0])
 

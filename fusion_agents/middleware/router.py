@@ -242,6 +242,7 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
     ) -> ExtendedModelResponse[ResponseT]:
         """The same for an event loop."""
         config = ensure_config()
+        await self.steps.know_models()
         now = self._chooser.situation(request, config)
         decision = self._chooser.remembered(now)
         if decision is None:

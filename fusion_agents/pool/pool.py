@@ -170,10 +170,15 @@ class Pool:
         member = self._member(name)
         with self._lock:
             if name not in self._cards:
-                self._cards[name] = member.card
                 with suppress(ConfigError):
                     self.chat_model(name)
+                self._cards.setdefault(name, member.card)
             return self._cards[name]
+
+    @property
+    def has_cards(self) -> bool:
+        """Whether `card` was asked for each model, so that it need not make one any more."""
+        return self._cards.keys() >= self._models.keys()
 
     def unfit(self, arm: Arm, needs: Needs) -> str | None:
         """Say why an arm cannot answer; none if it can. What is not known counts as able.

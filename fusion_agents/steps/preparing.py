@@ -78,6 +78,7 @@ async def aprepare(
     steps: QuerySteps, values: Sequence[Any], choices: Iterable[Choices], bindings: Bindings
 ) -> list[Prepared]:
     """The same for an event loop."""
+    await steps.know_models()
     read = _read(steps, values, choices, bindings)
     if steps.classifier.calls_models:
         return read

@@ -1,5 +1,6 @@
 """Classify, answer, record: each step is written once, here."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Generator, Sequence
 from functools import cached_property
@@ -80,6 +81,14 @@ class QuerySteps:
             objective=self.objective,
             key=key,
         )
+
+    async def know_models(self) -> None:
+        """Have models whose abilities are not known yet made in a thread, before a turn asks.
+
+        Making clients takes up to seconds, in which an event loop would stand still.
+        """
+        if not self.pool.has_cards:
+            await asyncio.to_thread(lambda: [self.pool.card(name) for name in self.pool.models])
 
     # -- classify -----------------------------------------------------------------------------
 

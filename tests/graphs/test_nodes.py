@@ -19,6 +19,7 @@ from fusion_agents.graphs.query_level import build_query_level_graph
 from fusion_agents.graphs.state import kept_answer
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.testing.fake_chat import FakeChatModel
+from tests.chain_cases import models_that_say_where_they_are_made
 from tests.graphs.parts import QUESTION, FlakyLog, busy, make_steps
 
 
@@ -43,6 +44,15 @@ def test_a_busy_log_is_tried_again(tmp_path: Path) -> None:
         state = build_query_level_graph(make_steps(log)).invoke(QUESTION)
         assert [entry.key for entry in log.scan()] == state["entries"]
         assert log.appended == 3
+
+
+async def test_an_event_loop_does_not_wait_while_models_are_made() -> None:
+    models, threads = models_that_say_where_they_are_made()
+
+    await build_query_level_graph(make_steps(**models)).ainvoke(QUESTION)
+
+    assert len(threads) == len(models)
+    assert threading.main_thread() not in threads
 
 
 async def test_what_was_stored_before_a_fault_is_not_stored_twice(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +35,7 @@ from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.fake_chat import FakeChatModel
 from fusion_agents.testing.outcomes import make_outcomes
 from fusion_agents.types import LogEntry
+from tests.chain_cases import models_that_say_where_they_are_made
 from tests.middleware.agents import (
     QUICK,
     OtherChatModel,
@@ -68,6 +70,15 @@ def test_the_arm_that_the_question_is_routed_to_answers() -> None:
     made = agent(router(two()))
     assert authors(made.invoke(ask("one for large"))) == ["large"]
     assert authors(made.invoke(ask("one for small"))) == ["small"]
+
+
+async def test_an_event_loop_does_not_wait_while_models_are_made() -> None:
+    models, threads = models_that_say_where_they_are_made()
+
+    await agent(router(models)).ainvoke(ask("Hello?"))
+
+    assert len(threads) == len(models)
+    assert threading.main_thread() not in threads
 
 
 async def test_it_routes_in_an_event_loop() -> None:
