@@ -68,7 +68,10 @@ _BY_TEXT: tuple[tuple[FaultKind, re.Pattern[str]], ...] = (
     ),
     (
         "content_filter",
-        re.compile(r"content[_ ]?filter|content management policy|ResponsibleAI", re.IGNORECASE),
+        re.compile(
+            r"content[_ ]?filter|content management policy|ResponsibleAI|input was flagged",
+            re.IGNORECASE,
+        ),
     ),
 )
 
@@ -140,6 +143,8 @@ def _kind(error: BaseException, status: int | None, text: str) -> FaultKind | No
 
 
 def _kind_of_status(status: int, text: str) -> FaultKind:
+    if status == 403 and _BY_TEXT[1][1].search(text):
+        return "content_filter"  # so OpenRouter; it says nothing of the key
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:

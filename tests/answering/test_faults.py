@@ -61,6 +61,7 @@ def response(status: int, **headers: str) -> SimpleNamespace:
         (ProviderError(status_code=422), "bad_request", False),
         (ProviderError("maximum context length is 8k", status_code=400), "context_overflow", False),
         (ProviderError("ContentFilter: jailbreak", status_code=400), "content_filter", False),
+        (ProviderError("your input was flagged", status_code=403), "content_filter", False),
         (ProviderError(status_code=413), "context_overflow", False),
         (ContextOverflowError("too long"), "context_overflow", False),
         (ModelRateLimitError("slow down"), "rate_limit", True),
