@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple
 
 from fusion_agents.answering.faults import PROVIDER_IS_DOWN, Fault
@@ -20,6 +21,8 @@ class Rest(NamedTuple):
     """Because its provider said so: not to be asked before."""
     failing: float = 0.0
     """Because it keeps failing: to be asked only if there is nobody else."""
+    refused: float = 0.0
+    """Because its key was refused: not to be asked before, and not worth waiting for."""
     failures: int = 0
     """Of all queries in a row, up to now."""
 
@@ -28,6 +31,19 @@ class Rest(NamedTuple):
         """Until neither holds."""
         return max(self.asked, self.failing)
 
+    @property
+    def reason(self) -> str:
+        """In words why it rests and how long; empty if it does not."""
+        if not self.seconds:
+            return ""
+        if self.refused:
+            why, seconds = "its key was refused", self.refused
+        elif self.asked:
+            why, seconds = "its provider asked for it", self.asked
+        else:
+            why, seconds = "it keeps failing", self.failing
+        return f"rests {ceil(seconds)} s more since {why}"
+
 
 @dataclass(slots=True)
 class _Record:
@@ -35,6 +51,7 @@ class _Record:
     first_failure: float = 0.0
     asked_until: float = 0.0
     failing_until: float = 0.0
+    refused_until: float = 0.0
 
 
 class Cooldowns:
@@ -43,7 +60,8 @@ class Cooldowns:
     A model rests when its provider asks for a longer wait than calls are willing to make, when it
     refuses the key, and when it fails again and again without a success in between: three times
     over at least a second, or ten times. When the rest is over one query tries it; the others
-    go on without it until that query has an answer.
+    go on without it until that query has an answer. A key counts as refused until a call says
+    otherwise.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -60,6 +78,7 @@ class Cooldowns:
         return Rest(
             asked=max(0.0, record.asked_until - now),
             failing=max(0.0, record.failing_until - now),
+            refused=max(0.0, record.refused_until - now),
             failures=record.failures,
         )
 
@@ -80,6 +99,8 @@ class Cooldowns:
                 return False
             if record.failing_until:
                 record.failing_until = now + seconds
+            if record.refused_until:
+                record.refused_until = now + seconds
             return True
 
     def answered(self, model: str) -> None:
@@ -100,6 +121,8 @@ class Cooldowns:
         a shorter one concerns the call that was told.
         """
         if fault.kind not in PROVIDER_IS_DOWN:
+            if fault.kind != "other":  # which may be raised before anything is sent
+                self._took_the_key(model)
             return
         with self._lock:
             now = self._clock()
@@ -112,6 +135,15 @@ class Cooldowns:
             if record.failing_until or not fault.retry or _keeps_failing(record, now):
                 pause = seconds if fault.retry_after is None else fault.retry_after
                 record.failing_until = max(record.failing_until, now + pause)
+            record.refused_until = now + seconds if fault.kind == "auth" else 0.0
+
+    def _took_the_key(self, model: str) -> None:
+        if model not in self._records:
+            return
+        with self._lock:
+            record = self._records.get(model)
+            if record is not None:
+                record.refused_until = 0.0
 
 
 def _keeps_failing(record: _Record, now: float) -> bool:

@@ -1,5 +1,6 @@
 """One call on its way to an answer: what is sent next, and what is made of what came back."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -103,12 +104,27 @@ class Course:
     def unanswered(self) -> AnswerError:
         """What to raise when there is nothing left to try."""
         attempts = tuple(self.plan.attempts)
-        arms = "; ".join(_story(arm, attempts) for arm in self._call.arms)
+        arms = "; ".join(self._story(arm, attempts) for arm in self._call.arms)
         calls = "1 call" if len(attempts) == 1 else f"{len(attempts)} calls"
         return AnswerError(
             f"no arm gave an answer in {calls} and {self.plan.seconds:.1f} s: {arms}",
             attempts,
             self._rejected,
+        )
+
+    def _story(self, arm: Arm, attempts: Sequence[Attempt]) -> str:
+        """How an arm fared: each kind of fault once, with the reason it had the last time."""
+        mine = [attempt for attempt in attempts if attempt.arm == arm]
+        if not mine:
+            resting = self.plan.resting(arm)
+            return (
+                f"{arm}: {resting}" if resting else f"{arm} was not asked: no calls or no time left"
+            )
+        counts = Counter(attempt.error for attempt in mine)
+        reasons = {attempt.error: attempt.reason for attempt in mine}
+        return f"{arm}: " + ", ".join(
+            f"{f'{counts[kind]} x ' if counts[kind] > 1 else ''}{kind} ({reason})"
+            for kind, reason in reasons.items()
         )
 
     def broken_off(self) -> AnswerError:
@@ -120,18 +136,3 @@ class Course:
             "asked because a part of it had been passed on",
             attempts,
         )
-
-
-def _story(arm: Arm, attempts: Sequence[Attempt]) -> str:
-    """How an arm fared: each kind of fault once, with the reason it had the last time."""
-    reasons = {attempt.error: attempt.reason for attempt in attempts if attempt.arm == arm}
-    if not reasons:
-        return f"{arm} was not asked: no calls or no time left, or its model is resting"
-    counts = {
-        kind: sum(attempt.arm == arm and attempt.error == kind for attempt in attempts)
-        for kind in reasons
-    }
-    return f"{arm}: " + ", ".join(
-        f"{f'{counts[kind]} x ' if counts[kind] > 1 else ''}{kind} ({reason})"
-        for kind, reason in reasons.items()
-    )

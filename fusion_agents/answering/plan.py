@@ -43,7 +43,8 @@ class Plan:
     An arm is asked up to `attempts_per_arm` times in a row, or until its model has also failed too
     many other queries; then the next one that need not be waited for. After the last one the first
     one has its turn again, as long as there are attempts and time. An arm whose fault does not
-    pass (a filter, a wrong key) has no more turns.
+    pass (a filter, a wrong key) has no more turns, and a model whose key other queries found to be
+    refused is not waited for.
     """
 
     def __init__(
@@ -116,6 +117,10 @@ class Plan:
             return Wait(ready - now)
         return self._ask(turn, now)
 
+    def resting(self, arm: Arm) -> str:
+        """Why an arm is left alone and how long, in words; empty if it is not."""
+        return self._cooldowns.rest(arm.model).reason
+
     def answered(self, usage: Usage, cost: Dollars | None) -> None:
         """The arm that was asked gave an answer."""
         arm = self._record(None, usage, cost).arm
@@ -154,23 +159,28 @@ class Plan:
         return soonest, ready[soonest]
 
     def _others_gave_up(self) -> bool:
-        """Whether the model whose turn it is rests because it also failed other queries."""
+        """Whether the model whose turn it is rests because it failed other queries."""
         model = self._arms[self._turn].model
         rest = self._cooldowns.rest(model)
-        return rest.failing > 0 and rest.failures > self._failures[model]
+        also_failed = rest.failing > 0 and rest.failures > self._failures[model]
+        return also_failed or rest.refused > 0
 
     def _is_free(self, model: str, now: float) -> bool:
         if model in self._not_before:
-            return self._not_before[model] <= now and not self._cooldowns.rest(model).asked
+            rest = self._cooldowns.rest(model)
+            return self._not_before[model] <= now and not (rest.asked or rest.refused)
         return self._cooldowns.admit(model, self._policy.cooldown)
 
     def _ready(self, turn: int, now: float) -> float:
         """When an arm may be asked if there is none that is free.
 
-        Then one that merely keeps failing is waited for no longer than for a call's repetition.
+        Then one that merely keeps failing is waited for no longer than for a call's repetition,
+        and one whose key was refused not at all.
         """
         model = self._arms[turn].model
         rest = self._cooldowns.rest(model)
+        if rest.refused:
+            return inf
         ready = max(self._not_before.get(model, now), now + rest.asked)
         if model in self._not_before:
             return ready

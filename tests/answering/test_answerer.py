@@ -1,6 +1,7 @@
 """How calls are answered, in all four ways, by real clients and by models that are told to fail."""
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -205,6 +206,45 @@ async def test_other_queries_leave_alone_what_asked_for_a_long_wait(
         assert (await ask(answerer, way, call_of("a", "b"))).answer.arm.model == "b"
 
     assert [request.model for request in server.requests] == ["a", "b", "b", "b"]
+
+
+@every_way
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_call_of_models_whose_keys_were_refused_fails_at_once(
+    way: Way, status: int, server: OpenAIServer, pool_of: MakePool
+) -> None:
+    server.rule = lambda _: Behaviour(status=status)
+    answerer = Answerer(pool_of("a", "b"))
+    with pytest.raises(AnswerError, match=r"a@direct: auth .*; b@direct: auth "):
+        await ask(answerer, way, call_of("a", "b"))
+
+    started = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(AnswerError) as caught:
+            await ask(answerer, way, call_of("a", "b"))
+
+    assert time.monotonic() - started < 4
+    assert server.hits == 2
+    assert caught.value.attempts == ()
+    for arm in ("a@direct", "b@direct"):
+        assert re.search(rf"{arm}: rests \d+ s more since its key was refused", str(caught.value))
+
+
+@every_way
+async def test_when_the_rest_of_a_refused_key_is_over_it_is_tried_again(
+    way: Way, server: OpenAIServer, pool_of: MakePool
+) -> None:
+    server.script(Behaviour(status=401))
+    answerer = Answerer(pool_of("a"), AnswerPolicy(cooldown=0.3))
+    with pytest.raises(AnswerError):
+        await ask(answerer, way, call_of("a"))
+    with pytest.raises(AnswerError, match="rests 1 s more"):
+        await ask(answerer, way, call_of("a"))
+
+    await asyncio.sleep(0.35)
+
+    assert (await ask(answerer, way, call_of("a"))).answer.arm.model == "a"
+    assert server.hits == 2
 
 
 @every_way

@@ -154,3 +154,48 @@ def test_only_one_of_many_threads_is_admitted_after_a_rest(
         thread.join()
 
     assert sum(admitted) == 1
+
+
+def test_a_refused_key_stays_refused_while_one_query_tries_it(
+    cooldowns: Cooldowns, clock: Clock
+) -> None:
+    fail(cooldowns, Fault("auth", "no"))
+    assert cooldowns.rest("a").refused == 30.0
+    clock.now += 30.0
+    assert cooldowns.rest("a").refused == 0.0
+
+    assert cooldowns.admit("a", 5.0)
+
+    assert cooldowns.rest("a").refused == 5.0
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "server_error", "content_filter", "empty"])
+def test_a_key_that_was_taken_is_no_longer_refused(cooldowns: Cooldowns, kind: FaultKind) -> None:
+    fail(cooldowns, Fault("auth", "no"))
+
+    fail(cooldowns, Fault(kind, "later", retry=True))
+
+    assert cooldowns.rest("a").refused == 0.0
+    assert cooldowns.rest("a").failing == 30.0
+
+
+def test_a_fault_of_our_own_says_nothing_of_the_key(cooldowns: Cooldowns) -> None:
+    fail(cooldowns, Fault("auth", "no"))
+
+    fail(cooldowns, Fault("other", "a broken callback"))
+
+    assert cooldowns.rest("a").refused == 30.0
+
+
+def test_a_rest_says_why_and_how_long(cooldowns: Cooldowns, clock: Clock) -> None:
+    assert cooldowns.rest("a").reason == ""
+
+    fail(cooldowns, Fault("rate_limit", "no quota"))
+    clock.now += 5.5
+    assert cooldowns.rest("a").reason == "rests 25 s more since it keeps failing"
+
+    fail(cooldowns, LIMITED._replace(retry_after=60.0))
+    assert cooldowns.rest("a").reason == "rests 60 s more since its provider asked for it"
+
+    fail(cooldowns, Fault("auth", "no"))
+    assert cooldowns.rest("a").reason == "rests 30 s more since its key was refused"

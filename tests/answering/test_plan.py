@@ -261,13 +261,75 @@ def test_if_all_rest_the_one_whose_rest_ends_first_is_waited_for() -> None:
 
 
 def test_one_that_merely_keeps_failing_is_not_waited_for_longer_than_a_repetition() -> None:
-    world = World(always("auth"))
+    world = World(lambda _: Fault("rate_limit", "insufficient_quota"))
     world.run("a", cooldown=60.0)
     world.react = lambda _: None
 
     world.run("a", cooldown=60.0, max_backoff=8.0)
 
     assert world.asked == [("a", 8.0)]
+
+
+def test_a_model_whose_key_was_refused_is_not_waited_for() -> None:
+    world = World(always("auth"))
+    world.run("a")
+    world.now += 6.5
+
+    plan = world.run("a", "a@think")
+
+    assert world.asked == []
+    assert world.now == world.start
+    assert plan.resting(Arm.parse("a@think")) == "rests 24 s more since its key was refused"
+
+
+def test_others_are_waited_for_where_a_key_was_refused() -> None:
+    world = World(only("a", "auth"))
+    world.run("a")
+    world.react = lambda ask: fault("server_error") if ask.number < 3 else None
+
+    world.run("a", "b", attempts_per_arm=1)
+
+    assert world.asked == [("b", 0.0), ("b", 0.5), ("b", 1.5)]
+
+
+def test_a_query_goes_on_without_a_model_whose_key_is_refused_meanwhile() -> None:
+    world = World(always("server_error"))
+    plan = world.plan("a", "b", attempts_per_arm=5)
+    for _ in range(2):
+        while isinstance(step := plan.step(), Wait):
+            world.now += step.seconds
+        plan.failed(fault("server_error"), Usage(), None)
+    world.cooldowns.answered("a")
+    world.cooldowns.failed("a", fault("auth"), seconds=30.0, patience=8.0)
+
+    step = plan.step()
+
+    assert isinstance(step, Ask)
+    assert step.arm.model == "b"
+
+
+def test_a_refused_key_is_tried_once_in_each_rest_however_many_ask() -> None:
+    world = World(always("auth"))
+    requests = 0
+    for _ in range(600):
+        world.run("a", cooldown=30.0)
+        requests += len(world.asked)
+        world.now += 0.1
+
+    assert requests == 2
+
+
+def test_while_one_query_tries_a_refused_key_the_others_fail_at_once() -> None:
+    world = World(always("auth"))
+    world.run("a", cooldown=30.0)
+    world.now += 30.0
+    probe = world.plan("a")
+    assert isinstance(probe.step(), Ask)
+
+    assert [world.plan("a").step() for _ in range(20)] == [None] * 20
+
+    probe.answered(Usage(), None)
+    assert isinstance(world.plan("a").step(), Ask)
 
 
 def test_hangs_end_at_the_deadline() -> None:
