@@ -80,10 +80,16 @@ class Objective(Noun):
         Pairs are separated by commas; several arms by `|`.
 
         Raises:
-            ObjectiveError: If a name is unknown or a value is not a number in its range.
+            ObjectiveError: If it is no text, a name is unknown or a value is not a number in its
+                range.
         """
         if isinstance(text, Objective):
             return text
+        if not isinstance(text, str):
+            raise ObjectiveError(
+                "an objective is a text such as 'balance' or 'performance=1,cost=0.3', "
+                f"not {text!r}"
+            )
         head, *rest = text.split(",") if text else [""]
         if "=" in head:
             values: dict[str, object] = {"name": text}

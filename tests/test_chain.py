@@ -171,6 +171,7 @@ def test_configurable_keys_can_have_a_prefix(log: RoutingLog) -> None:
         ({"model": "gpt-9"}, ConfigError, "unknown model 'gpt-9'"),
         ({"arm": "historian@think-hard"}, ConfigError, "unknown arm"),
         ({"objective": "fastest"}, ObjectiveError, "unknown objective 'fastest'"),
+        ({"objective": {"cost": 1}}, ObjectiveError, "an objective is a text such as 'balance'"),
         ({"objective": "performance=1,arms=gpt-9"}, ObjectiveError, "is no arm of"),
         ({"objective": "performance=1,max_cost=0.001"}, RouteError, "max_cost"),
     ],

@@ -22,6 +22,17 @@ def log(tmp_path: Path) -> Iterator[RoutingLog]:
         yield opened
 
 
+# -- whose it is ----------------------------------------------------------------------------------
+
+
+def test_a_tenant_may_be_a_number(log: RoutingLog) -> None:
+    chain = make_chain(log, record=True)
+
+    assert chain.invoke(SUM, {"configurable": {"tenant": 7}}).content == "42"
+
+    assert [entry.tenant for entry in log.scan() if entry.source == "fusion"] == ["7"]
+
+
 # -- usage and runs -------------------------------------------------------------------------------
 
 

@@ -35,10 +35,12 @@ def config_specs(prefix: str = "") -> list[ConfigurableFieldSpec]:
 
 
 def choices_of(config: RunnableConfig | None, prefix: str = "") -> Choices:
-    """What a call chooses."""
+    """What a call chooses; names are texts, also where an app has numbers for them."""
     configurable = ensure_config(config).get("configurable", {})
     chosen = {name: configurable.get(key_of(name, prefix)) for name in CHOICES}
-    return Choices(**{name: value for name, value in chosen.items() if value is not None})
+    objective = chosen.pop("objective")
+    names = {name: str(value) for name, value in chosen.items() if value is not None}
+    return Choices(objective=objective, **names)
 
 
 def described(config: RunnableConfig | None, prepared: Prepared) -> RunnableConfig:
