@@ -1,7 +1,9 @@
 """The chain: what it takes, gives, decides, counts, records and shows."""
 
+import copy
+import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from fusion_agents.routers.knn import KNNRouter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.strategies.few_shot import FewShotStrategy
 from fusion_agents.testing.fake_chat import FakeChatModel
+from fusion_agents.testing.openai_server import OpenAIServer
 from fusion_agents.testing.outcomes import make_outcomes
 from fusion_agents.types import Arm, LogEntry, Query
 from tests.chain_cases import (
@@ -388,6 +391,21 @@ def test_an_objective_that_the_log_cannot_serve_is_refused_at_once(log: RoutingL
     newcomer = {**models(), "newcomer": FakeChatModel(answer="new")}
     named = make_chain(log, models=newcomer, objective="performance=1,arms=newcomer")
     assert named.invoke(SUM).content == "new"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda chain: pickle.loads(pickle.dumps(chain))])
+def test_a_chain_that_has_answered_can_be_copied(
+    log: RoutingLog, copied: Callable[[Any], Any]
+) -> None:
+    with OpenAIServer() as server:
+        pool = {name: {"model": name, "base_url": server.base_url} for name in models()}
+        chain = make_chain(log, models=pool)
+        first = chain.invoke(SUM)
+
+        again = copied(chain.as_chat_model()).invoke(SUM)
+
+    assert again.response_metadata["fusion"]["arm"] == first.response_metadata["fusion"]["arm"]
+    assert server.hits == 2
 
 
 def test_nothing_in_common_is_refused(log: RoutingLog) -> None:

@@ -64,6 +64,10 @@ class QuerySteps:
         """The one retry loop; it remembers which arms are failing."""
         return Answerer(self.pool, self.policy)
 
+    def __getstate__(self) -> dict[str, object]:
+        """All but the answerer, which has threads: a copy learns itself which arms are failing."""
+        return {name: part for name, part in vars(self).items() if name != "answerer"}
+
     def turn(
         self,
         value: ChainInput,
