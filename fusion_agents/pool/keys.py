@@ -17,8 +17,12 @@ _DEPTH = 6
 _MOST = 1_000
 """Settings have fewer entries; what has more is data."""
 _SECRET_NAME = re.compile(
-    r"api_?key|access_?key|private_?key|secret|password|passwd|credential|authori[sz]ation|bearer"
+    r"api_?key|access_?key|private_?key|subscription_?key|secret|password|passwd|credential|authori[sz]ation|bearer"
     r"|(^|_)(auth|token)$"
+)
+_KEY = re.compile(
+    r"\b(?:sk[-_]|gsk_|hf_|ghp_|nvapi-)(?=[\w-]*\d)[\w-]{16,}"
+    r"|\bAIza[\w-]{30,}|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{10,}\.[\w-]{10,}|\b[Bb]earer [\w.~+/-]{8,}"
 )
 _CLIENT_KEYS = ("api_key", "auth_token", "admin_api_key")
 
@@ -30,6 +34,15 @@ def names_a_secret(name: str) -> bool:
     (True, True, False)
     """
     return _SECRET_NAME.search(re.sub(r"\W+", "_", name).lower()) is not None
+
+
+def looks_like_a_key(text: str) -> bool:
+    """Whether there is a key of a well-known form in a text, whatever the text is called.
+
+    >>> looks_like_a_key("openai:gpt-5-mini"), looks_like_a_key("Bearer 0123456789abcdef")
+    (False, True)
+    """
+    return _KEY.search(text) is not None
 
 
 def secrets_of(model: BaseChatModel) -> frozenset[str]:

@@ -46,6 +46,9 @@ def _tables(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not UTF-8: byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    except (RecursionError, ValueError) as error:  # of the parser, for brackets and digits
+        kind = "nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
+        raise ConfigError(f"{path}: cannot be read: {kind}") from None
     for name in content:
         if name != "models":
             raise ConfigError(f"{path}: {name!r}: unknown; models go into [models.NAME] tables")

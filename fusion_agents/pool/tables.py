@@ -10,10 +10,13 @@ from langchain_core.runnables import Runnable
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, field_validator
 
 from fusion_agents.errors import ConfigError
-from fusion_agents.pool.keys import names_a_secret
+from fusion_agents.pool.keys import looks_like_a_key, names_a_secret
 from fusion_agents.pool.member import PoolModel, check_name
 from fusion_agents.types import Dollars, ModelCard, Tokens
 
+_DEPTH = 16
+_LARGEST = 2**63
+"""What providers read as a number is smaller; the digits of a much larger one fill the memory."""
 _OF_CARD = ("description", "context_window", "size", "tools", "vision", "structured_output")
 
 
@@ -145,7 +148,14 @@ def _validated(value: Mapping[str, object], where: str) -> ModelTable:
     raise ConfigError(f"{where}: {at}: {problem}")
 
 
-def _refuse_keys(value: object, where: str, path: tuple[str, ...] = ()) -> None:
+def _refuse_keys(value: object, where: str, path: tuple[str, ...] = (), depth: int = 0) -> None:
+    if depth > _DEPTH:
+        raise ConfigError(f"{where}: {path[0]}: is nested more than {_DEPTH} levels deep")
+    if isinstance(value, str) and looks_like_a_key(value):
+        raise ConfigError(
+            f"{where}: {'.'.join(path)}: looks like a key; keys do not belong into settings: put "
+            "it into an environment variable and name that with api_key_env"
+        )
     if isinstance(value, Mapping):
         for name, inner in value.items():
             here = (*path, str(name))
@@ -154,10 +164,10 @@ def _refuse_keys(value: object, where: str, path: tuple[str, ...] = ()) -> None:
                     f"{where}: {'.'.join(here)}: keys do not belong into settings; put it into an "
                     "environment variable and name that with api_key_env"
                 )
-            _refuse_keys(inner, where, here)
+            _refuse_keys(inner, where, here, depth + 1)
     elif isinstance(value, list | tuple):
         for inner in value:
-            _refuse_keys(inner, where, path)
+            _refuse_keys(inner, where, path, depth + 1)
 
 
 def _check_options(options: Mapping[str, object], where: str) -> None:
@@ -181,4 +191,6 @@ def _is_plain(value: Any) -> bool:
         return all(map(_is_plain, value.values()))
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, str | int | float | bool)
+    if isinstance(value, int):
+        return abs(value) <= _LARGEST
+    return value is None or isinstance(value, str | float)

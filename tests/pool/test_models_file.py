@@ -88,7 +88,15 @@ def test_a_whole_table_is_read(tmp_path: Path) -> None:
         (f'token = "{KEY}"', "token"),
         (f'client_secret = "{KEY}"', "client_secret"),
         (f'default_headers = {{ Authorization = "Bearer {KEY}" }}', "default_headers.Author"),
+        ('default_headers = { "Ocp-Apim-Subscription-Key" = "1" }', "default_headers.Ocp"),
+        (f'default_headers = {{ X-Who = "{KEY}" }}', "default_headers.X-Who"),
+        (f'stop = ["{KEY}"]', "stop: looks like a key"),
+        (f"base_url = 'https://example.org/{KEY}/v1'", "base_url"),
+        (f'description = "{KEY}"', "description"),
         (f'api_key_env = "{KEY}"', "api_key_env"),
+        (f"{'a.' * 500}b = 1", "a: is nested more"),
+        (f"stop = {'[' * 200}{']' * 200}", "stop: is nested more"),
+        (f"seed = 0x{'f' * 5000}", "seed"),
         ("api_key_env = 3", "api_key_env"),
     ],
 )
@@ -128,6 +136,12 @@ def test_a_model_that_is_no_table_is_refused(tmp_path: Path) -> None:
 
 def test_a_bad_name_is_refused(tmp_path: Path) -> None:
     assert "'a@b'" in refused(tmp_path, "[models.'a@b']\nmodel = 'openai:gpt-5'\n")
+
+
+@pytest.mark.parametrize("value", ["[" * 5000 + "]" * 5000, "9" * 5000])
+def test_what_the_parser_cannot_hold_is_refused(tmp_path: Path, value: str) -> None:
+    said = refused(tmp_path, f"[models.small]\nmodel = 'openai:gpt-5'\nx = {value}\n")
+    assert "cannot be read" in said
 
 
 def test_what_is_not_toml_is_refused_with_the_line(tmp_path: Path) -> None:
