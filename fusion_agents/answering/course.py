@@ -15,7 +15,7 @@ from fusion_agents.answering.nouns import Answer, Call
 from fusion_agents.answering.plan import Ask, Plan
 from fusion_agents.answering.redaction import Redactor
 from fusion_agents.answering.replies import usage_of
-from fusion_agents.answering.tracing import run_config
+from fusion_agents.answering.tracing import is_the_callers, run_config
 from fusion_agents.errors import AnswerError
 from fusion_agents.pool.pool import Pool
 from fusion_agents.types import Arm, Attempt, Dollars, Usage
@@ -81,9 +81,9 @@ class Course:
     def failed(self, ask: Ask, error: Exception, message: AIMessage | None = None) -> None:
         """Take an exception, with what had come before it.
 
-        Those by which a graph interrupts itself are not for us.
+        Those by which a graph interrupts itself, or a callback ends the run, are not for us.
         """
-        if any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__):
+        if is_the_callers(error):
             raise error
         if isinstance(error, TimeoutError) and not str(error):
             error = TimeoutError(f"no answer within {ask.timeout:.3g} s")

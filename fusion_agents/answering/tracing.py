@@ -1,9 +1,10 @@
 """What the runs of models look like to callbacks: their config, and no secrets in them."""
 
 from collections.abc import Callable
+from traceback import walk_tb
 from typing import Any
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks, manager
 from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
@@ -11,6 +12,9 @@ from langchain_core.runnables.config import ensure_config
 from fusion_agents.answering.nouns import Call
 from fusion_agents.answering.redaction import Redactor
 from fusion_agents.types import Arm
+
+_CALLING_BACK = frozenset({"handle_event", "_ahandle_event_for_handler"})
+"""Functions of LangChain in which callbacks run."""
 
 
 class RedactingHandler(BaseCallbackHandler):
@@ -74,6 +78,20 @@ def run_config(
 def callers_config(config: RunnableConfig | None) -> RunnableConfig:
     """The caller's config, with that of the run around it where there is one."""
     return ensure_config(config)
+
+
+def is_the_callers(error: BaseException) -> bool:
+    """Whether an exception says nothing of a model, but ends what the caller is doing.
+
+    A graph interrupts itself by one, and a callback with `raise_error` raises one: a guard that
+    ends a call must not have the next arm asked.
+    """
+    if any(kind.__name__ == "GraphBubbleUp" for kind in type(error).__mro__):
+        return True
+    return any(
+        frame.f_code.co_name in _CALLING_BACK and frame.f_globals["__name__"] == manager.__name__
+        for frame, _ in walk_tb(error.__traceback__)
+    )
 
 
 def _first(handler: BaseCallbackHandler, callbacks: Callbacks) -> Callbacks:

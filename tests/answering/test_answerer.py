@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
@@ -277,6 +278,54 @@ async def test_a_fault_of_another_kind_passes_through(way: Way) -> None:
 
     with pytest.raises(GraphBubbleUp):
         await ask(Answerer(Pool(models), QUICK), way, call_of("a", "b"))
+
+
+class BudgetIsSpent(Exception):  # noqa: N818  not an error of ours
+    pass
+
+
+class GuardAtStart(BaseCallbackHandler):
+    raise_error = True
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        raise BudgetIsSpent
+
+
+class GuardAtEnd(BaseCallbackHandler):
+    raise_error = True
+
+    def on_llm_end(self, *args: Any, **kwargs: Any) -> None:
+        raise BudgetIsSpent
+
+
+class AsyncGuard(AsyncCallbackHandler):
+    raise_error = True
+
+    async def on_llm_end(self, *args: Any, **kwargs: Any) -> None:
+        raise BudgetIsSpent
+
+
+@every_way
+@pytest.mark.parametrize(("guard", "calls"), [(GuardAtStart, 0), (GuardAtEnd, 1)])
+async def test_a_callback_that_ends_a_call_has_nobody_else_asked(
+    way: Way, guard: type[BaseCallbackHandler], calls: int, server: OpenAIServer, pool_of: MakePool
+) -> None:
+    with pytest.raises(BudgetIsSpent):
+        await ask(Answerer(pool_of("a", "b")), way, call_of("a", "b"), {"callbacks": [guard()]})
+
+    assert server.hits == calls
+
+
+@pytest.mark.parametrize("way", ["aanswer", "astream"])
+async def test_so_does_one_of_an_event_loop(
+    way: Way, server: OpenAIServer, pool_of: MakePool
+) -> None:
+    with pytest.raises(BudgetIsSpent):
+        await ask(
+            Answerer(pool_of("a", "b")), way, call_of("a", "b"), {"callbacks": [AsyncGuard()]}
+        )
+
+    assert server.hits == 1
 
 
 @pytest.mark.parametrize("way", ["aanswer", "astream"])
