@@ -129,6 +129,8 @@ class LogEntry(Noun):
     usage: Usage = Usage()
     cost: Dollars | None = None
     """Dollars paid for this attempt."""
+    cost_estimated: bool = False
+    """Whether `cost` rests on counted characters, because the provider reported no usage."""
     input_price: Dollars | None = None
     """Dollars per million input tokens that `cost` was computed with."""
     output_price: Dollars | None = None
@@ -161,6 +163,8 @@ class LogEntry(Noun):
     def _derive_key(self) -> Self:
         if not self.key:
             content = self.model_dump(mode="json", exclude={"key", "time"})
+            if not self.cost_estimated:  # keys are as they were before there was this field
+                del content["cost_estimated"]
             object.__setattr__(self, "key", content_key(content))
         return self
 

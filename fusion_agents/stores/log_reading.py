@@ -43,11 +43,19 @@ def count_entries(connection: sqlite3.Connection, where: LogFilter) -> int:
 def read_entries(connection: sqlite3.Connection, where: LogFilter) -> Iterator[LogEntry]:
     """Yield entries in the order in which they were stored."""
     sql, values = where.condition()
+    which = f"SELECT e.id FROM entries e WHERE {sql} ORDER BY e.id"
+    yield from read_chosen_entries(connection, which, values)
+
+
+def read_chosen_entries(
+    connection: sqlite3.Connection, which: str, values: Sequence[Value] = ()
+) -> Iterator[LogEntry]:
+    """Yield the entries whose row numbers a statement gives."""
     width = len(ENTRY_COLUMNS)
     last: tuple[int, Query] | None = None
     for row in _pages(
         connection,
-        f"SELECT e.id FROM entries e WHERE {sql} ORDER BY e.id",
+        which,
         values,
         f"SELECT {_ENTRY}, {_QUERY} FROM entries e JOIN queries q ON q.id = e.query WHERE e.id",
     ):

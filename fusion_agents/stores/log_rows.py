@@ -38,6 +38,7 @@ ENTRY_COLUMNS = (
     "finish_reason",
     "template_ids",
     "response",
+    "cost_estimated",
 )
 JUDGEMENT_COLUMNS = ("key", "entry", "judge", "judge_version", "score", "time", "reason")
 
@@ -100,6 +101,7 @@ def entry_values(entry: LogEntry, query_row: int) -> tuple[Value, ...]:
         entry.finish_reason,
         json.dumps(entry.template_ids) if entry.template_ids else None,
         entry.response,
+        int(entry.cost_estimated),
     )
 
 
@@ -119,6 +121,7 @@ def entry_from(row: Row, query: Query) -> LogEntry:
             reasoning_tokens=value["reasoning_tokens"],
         ),
         cost=value["cost"],
+        cost_estimated=bool(value["cost_estimated"]),
         input_price=value["input_price"],
         output_price=value["output_price"],
         latency=value["latency"],

@@ -28,7 +28,7 @@ _BATCH_ROWS = 5000
 _BATCH_CHARACTERS = 8_000_000
 """Bounds the memory of a batch of long responses."""
 
-_UNSTORABLE = (FusionError, UnicodeError, OverflowError, sqlite3.DataError)
+UNSTORABLE = (FusionError, UnicodeError, OverflowError, sqlite3.DataError)
 """What one bad row raises; everything else concerns the file."""
 
 
@@ -108,9 +108,9 @@ def _store(
     refused: list[Refusal] = []
     with file.writing() as connection:
         try:
-            with _savepoint(connection):
+            with savepoint(connection):
                 return insert(connection, batch)
-        except _UNSTORABLE:
+        except UNSTORABLE:
             stored = _store_singly(connection, insert, batch, start, refused)
     for refusal in refused:
         on_refused(refusal)
@@ -128,11 +128,11 @@ def _store_singly(
     for position, noun in enumerate(batch, start):
         key = noun.key if isinstance(noun, LogEntry) else noun.entry_key
         try:
-            with _savepoint(connection):
+            with savepoint(connection):
                 stored += insert(connection, [noun])
         except FusionError as error:
             refused.append(Refusal(position, key, error))
-        except _UNSTORABLE as error:
+        except UNSTORABLE as error:
             reason = DataError(f"it cannot be stored: {error}")
             reason.__cause__ = error
             refused.append(Refusal(position, key, reason))
@@ -170,11 +170,16 @@ def _query_row(connection: sqlite3.Connection, query: Query, known: dict[str, St
     """Find or make the row of a query; `known` holds those that this batch has met."""
     seen = known.get(query.id)
     if seen is None or (seen.query is not query and seen.query != query):
-        seen = known[query.id] = StoredQuery(_store_query(connection, query), query)
+        seen = known[query.id] = StoredQuery(store_query(connection, query), query)
     return seen.row
 
 
-def _store_query(connection: sqlite3.Connection, query: Query) -> int:
+def store_query(connection: sqlite3.Connection, query: Query) -> int:
+    """Find or make the row of a query, and fill in what the log did not know of it.
+
+    Raises:
+        DataError: If its id stands for another text.
+    """
     row = connection.execute(
         f"SELECT id, {', '.join(QUERY_COLUMNS)} FROM queries WHERE query_id = ?", (query.id,)
     ).fetchone()
@@ -201,13 +206,13 @@ def _complete(connection: sqlite3.Connection, row: int, stored: Query, query: Qu
 
 
 @contextmanager
-def _savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
     """Undo what the block did if it fails, and only that."""
     connection.execute("SAVEPOINT batch")
     try:
         yield
         connection.execute("RELEASE batch")
-    except _UNSTORABLE:
+    except UNSTORABLE:
         connection.execute("ROLLBACK TO batch")
         connection.execute("RELEASE batch")
         raise

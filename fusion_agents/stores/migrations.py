@@ -84,6 +84,41 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX judgements_by_entry ON judgements (entry)",
         ),
     ),
+    Migration(
+        "keep account of paid calls",
+        (
+            "ALTER TABLE entries ADD COLUMN cost_estimated INTEGER NOT NULL DEFAULT 0",
+            """
+            CREATE TABLE calls (
+                key TEXT PRIMARY KEY,
+                query INTEGER NOT NULL REFERENCES queries (id),
+                model TEXT NOT NULL,
+                strategy TEXT NOT NULL,
+                sample INTEGER NOT NULL,
+                state TEXT NOT NULL, -- intent, done or error
+                attempts INTEGER NOT NULL, -- how often it was begun
+                errors INTEGER NOT NULL DEFAULT 0, -- how often it ended in an error
+                expected REAL NOT NULL, -- dollars that the attempt under way may cost
+                lost REAL NOT NULL DEFAULT 0, -- expected dollars of attempts that never ended
+                cost REAL NOT NULL DEFAULT 0, -- dollars of attempts that ended
+                entry INTEGER REFERENCES entries (id), -- what the last one gave
+                time INTEGER NOT NULL -- of the last change, microseconds since 1970, UTC
+            ) WITHOUT ROWID
+            """,
+            "CREATE INDEX calls_by_entry ON calls (entry)",
+            """
+            CREATE TABLE scorings (
+                entry INTEGER PRIMARY KEY REFERENCES entries (id),
+                metric TEXT NOT NULL,
+                metric_version TEXT NOT NULL,
+                score REAL, -- none: it could not be scored
+                reason TEXT,
+                answer TEXT, -- what was read out of the response
+                time INTEGER NOT NULL -- microseconds since 1970, UTC
+            )
+            """,
+        ),
+    ),
 )
 
 _HISTORY = """

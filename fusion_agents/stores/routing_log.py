@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from fusion_agents.outcomes import Outcomes
+from fusion_agents.stores.ledger import Ledger
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.log_reading import (
     count_entries,
@@ -60,6 +61,11 @@ class RoutingLog:
     def path(self) -> Path:
         """Where the file is."""
         return self._file.path
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account of the calls that were paid to fill this log."""
+        return Ledger(self._file)
 
     def append(
         self,

@@ -460,7 +460,7 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "log.db").write_bytes(content)
 
     damaged = pytest.raises(StoreError, match="the file is damaged: restore a backup")
-    with RoutingLog(tmp_path / "log.db") as log, damaged:
+    with damaged, RoutingLog(tmp_path / "log.db") as log:
         list(log.scan())
 
 

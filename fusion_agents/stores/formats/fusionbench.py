@@ -37,6 +37,13 @@ _PUBLISHED = (
     "llm_description", "llm_judge",
 )
 _OURS = ("strategy", "split", "error", "answers", "query_id", "key", "source", "tenant")
+_DETAILS = "details"
+"""Column of ours that older exports lack: what has no column of its own, as JSON."""
+_DETAIL_FIELDS = {
+    "model_version", "latency", "finish_reason", "propensity", "sample", "template_ids", "time",
+    "cost_estimated",
+}
+_DETAIL_TOKENS = {"cached_tokens", "reasoning_tokens"}
 _UNREAD = {
     "task_id", "task_description", "task_description_embedding", "query_embedding",
     "llm_description",
@@ -62,7 +69,7 @@ class FusionBench(Format):
         """Stream the records."""
         reader = _Reader(RecordMaker(origin), head.split)
         make = reader.exported if head.has(*_OURS) else reader.published
-        wanted = {name for name in (*_PUBLISHED, *_OURS) if name not in _UNREAD}
+        wanted = {name for name in (*_PUBLISHED, *_OURS, _DETAILS) if name not in _UNREAD}
         yield from read_rows(head, make, only=wanted, typed=False)
 
 
@@ -97,7 +104,9 @@ class _Reader:
     def exported(self, row: Fields) -> Record:
         """Make a record out of a row that `FusionBenchWriter` wrote: nothing is guessed."""
         strategy = row.strategy("strategy")
+        details = json.loads(row.word(_DETAILS) or "{}")
         entry = LogEntry(
+            **{name: details[name] for name in _DETAIL_FIELDS & details.keys()},
             key=row.required("key"),
             query=_exported_query(row, strategy),
             arm=Arm(model=_exported_model(row.required("llm"), strategy), strategy=strategy),
@@ -105,6 +114,7 @@ class _Reader:
             usage=Usage(
                 input_tokens=row.count("input_tokens_num"),
                 output_tokens=row.count("output_tokens_num"),
+                **{name: details[name] for name in _DETAIL_TOKENS & details.keys()},
             ),
             cost=row.micro_dollars("cost"),
             input_price=row.amount("input_price"),
@@ -192,8 +202,8 @@ class FusionBenchWriter(Writer):
     """Writes FusionBench's columns, and ours behind them so that reading gives the same log back.
 
     A file name that ends in `.parquet` makes a parquet file, any other a CSV. Descriptions and
-    embeddings stay empty. What has no column is lost: latency, finish reason, propensity, sample,
-    templates, time, model version, cached and reasoning tokens, and all judgements but one.
+    embeddings stay empty. What FusionBench has no column for (latency, finish reason, time, ...)
+    is in our last one, as JSON. All judgements but one are lost.
     """
 
     extensions: ClassVar[tuple[str, ...]] = (".csv",)
@@ -201,7 +211,7 @@ class FusionBenchWriter(Writer):
     def write(self, records: Iterable[Record], path: Path) -> int:
         """Write the table."""
         table = map(_table_row, records)
-        columns = (*_PUBLISHED, *_OURS)
+        columns = (*_PUBLISHED, *_OURS, _DETAILS)
         if path.suffix == ".parquet":
             return write_parquet(path, {name: _type(name) for name in columns}, map(_typed, table))
         return write_csv(path, columns, table)
@@ -248,7 +258,14 @@ def _table_row(record: Record) -> dict[str, Any]:
         "key": entry.key,
         "source": entry.source,
         "tenant": entry.tenant,
+        _DETAILS: _details(entry),
     }
+
+
+def _details(entry: LogEntry) -> str | None:
+    values = entry.model_dump(mode="json", include=_DETAIL_FIELDS, exclude_defaults=True)
+    values |= entry.usage.model_dump(include=_DETAIL_TOKENS, exclude_none=True)
+    return json.dumps(values, ensure_ascii=False, sort_keys=True) if values else None
 
 
 def _judged(record: Record) -> float | None:

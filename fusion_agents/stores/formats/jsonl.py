@@ -83,6 +83,8 @@ class JSONLinesWriter(Writer):
 
 def _line(record: Record) -> str:
     values = record.entry.model_dump(mode="json", exclude_none=True)
+    if not record.entry.cost_estimated:
+        del values["cost_estimated"]
     if record.judgements:
         values["judgements"] = [one.model_dump(mode="json") for one in record.judgements]
     values["checksum"] = content_key(values)

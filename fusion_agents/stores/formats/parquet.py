@@ -29,12 +29,15 @@ _PLAIN = {
 _OF_QUERY = {
     "query_id": "id", "query_text": "text", "task": "task", "metric": "metric", "split": "split",
 }
+_LATER = {"cost_estimated": "bool"}
+"""Columns that older files lack."""
 _TYPES = (
     _PLAIN
     | dict.fromkeys(_OF_QUERY, "string")
     | dict.fromkeys(_USAGE, "int64")
     | {"ground_truth": "string", "model": "string", "strategy": "string"}
     | {"template_ids": "string", "time": "timestamp[us]", "judgements": "string"}
+    | _LATER
 )
 
 
@@ -43,7 +46,7 @@ class Parquet(Format):
 
     def detect(self, head: Head) -> bool:
         """It is parquet and has all of our columns."""
-        return head.container == "parquet" and head.has(*_TYPES)
+        return head.container == "parquet" and head.has(*(_TYPES.keys() - _LATER))
 
     def read(self, head: Head, origin: Origin) -> Iterator[Record | RowError]:
         """Stream the records; source and tenant are those of the row."""
@@ -63,6 +66,7 @@ def _record(row: Fields) -> Record:
         usage=Usage(**{name: row.count(name) for name in _USAGE}),
         template_ids=_TEXTS.validate_json(row.text("template_ids") or "[]"),
         time=None if time is None else time.replace(tzinfo=UTC),
+        cost_estimated=row.raw("cost_estimated") or False,
         **{name: row.raw(name) for name in _PLAIN},
     )
     judgements = _JUDGEMENTS.validate_json(row.text("judgements") or "[]")
@@ -88,6 +92,7 @@ def _table_row(record: Record) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in _PLAIN},
         **{name: getattr(entry.query, field) for name, field in _OF_QUERY.items()},
         **{name: getattr(entry.usage, name) for name in _USAGE},
+        "cost_estimated": entry.cost_estimated,
         "ground_truth": json.dumps(entry.query.ground_truth, ensure_ascii=False),
         "model": entry.arm.model,
         "strategy": entry.arm.strategy,
