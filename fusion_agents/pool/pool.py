@@ -20,7 +20,7 @@ from fusion_agents.pool.keys import secrets_of
 from fusion_agents.pool.matching import Coverage, compare
 from fusion_agents.pool.member import PoolModel
 from fusion_agents.pool.models_file import read_models
-from fusion_agents.pool.prices import dollars
+from fusion_agents.pool.prices import Prices, dollars, prices_of
 from fusion_agents.pool.tables import read_member
 from fusion_agents.pool.tools import arm_tools
 from fusion_agents.strategies.base import Strategy
@@ -194,13 +194,18 @@ class Pool:
     def cost(self, name: str, usage: Usage) -> float | None:
         """Dollars that the tokens cost; none if the prices or the tokens are not known.
 
-        Tokens that came from the provider's cache cost the card's price, unless the model's
-        settings have a price for them.
-
         Raises:
             ConfigError: If the pool has no such model.
         """
         return dollars(self._member(name), usage)
+
+    def prices(self, name: str) -> Prices | None:
+        """The prices that `cost` counts with: the settings', else those of a dated table.
+
+        Raises:
+            ConfigError: If the pool has no such model.
+        """
+        return prices_of(self._member(name))
 
     def secrets(self) -> frozenset[str]:
         """Every key that the chat models hold, to hide them in messages."""

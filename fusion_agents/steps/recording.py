@@ -45,15 +45,15 @@ class Recorder:
     def _entry(
         self, turn: Turn, route: Route, attempt: Attempt, number: int, now: datetime
     ) -> LogEntry:
-        card = self.pool.card(attempt.arm.model)
+        prices = None if attempt.cost is None else self.pool.prices(attempt.arm.model)
         return LogEntry(
             key=content_key("turn", turn.key, number),
             query=turn.query,
             arm=attempt.arm,
             usage=attempt.usage,
             cost=attempt.cost,
-            input_price=card.input_price if attempt.cost is not None else None,
-            output_price=card.output_price if attempt.cost is not None else None,
+            input_price=prices and prices.input,
+            output_price=prices and prices.output,
             latency=attempt.seconds,
             error=attempt.error,
             propensity=route.propensity if attempt.arm == route.arm else 1.0,

@@ -177,7 +177,7 @@ def test_an_arm_is_unfit_for_what_its_context_window_cannot_hold() -> None:
 
 def test_tokens_cost_what_the_settings_say() -> None:
     price = {"input": 1.0, "output": 10, "cached_input": 0.1}
-    pool = Pool({"small": {"model": SMALL, "price": price}, "large": LARGE})
+    pool = Pool({"small": {"model": SMALL, "price": price}, "large": "ollama:qwen3"})
     usage = Usage(input_tokens=1_000_000, output_tokens=100_000, cached_tokens=500_000)
     assert pool.cost("small", usage) == pytest.approx(0.5 + 0.05 + 1.0)
     assert pool.cost("large", usage) is None
