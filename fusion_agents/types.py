@@ -243,6 +243,10 @@ class Route(Noun):
     router_version: str
     reason: str
     """In words: why this arm."""
+    usage: Usage = Usage()
+    """Of the model that was asked which arm; nothing where none was."""
+    cost: Dollars | None = None
+    """Dollars for that."""
 
 
 class ModelCard(Noun):

@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.answering.bindings import Binder
 from fusion_agents.answering.exchange import Reply, Request
-from fusion_agents.answering.faults import Fault, classify
+from fusion_agents.answering.faults import Fault, classify, misfit
 from fusion_agents.answering.nouns import Answer, Call
 from fusion_agents.answering.plan import Ask, Plan
 from fusion_agents.answering.redaction import Redactor
@@ -87,7 +87,10 @@ class Course:
             raise error
         if isinstance(error, TimeoutError) and not str(error):
             error = TimeoutError(f"no answer within {ask.timeout:.3g} s")
-        self._failed(ask, classify(error), message)
+        fault = classify(error)
+        if fault.kind == "other" and self._call.bindings.schema is not None:
+            fault = misfit(error) or fault
+        self._failed(ask, fault, message)
 
     def _failed(self, ask: Ask, fault: Fault, message: AIMessage | None) -> None:
         if message is not None and message.usage_metadata:

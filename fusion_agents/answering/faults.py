@@ -120,6 +120,17 @@ def classify(error: Exception) -> Fault:
     return Fault("other", _words(error))
 
 
+def misfit(error: Exception) -> Fault | None:
+    """The fault of a reply that a client itself could not fit into the schema; none if it is not.
+
+    Only for calls with a schema: in others, such an exception is about the request.
+    """
+    for link in _causes(error):
+        if any(family.__name__ == "ValidationError" for family in type(link).__mro__):
+            return Fault("malformed", f"the answer does not fit the schema: {_words(link)}", True)
+    return None
+
+
 def _classified(error: BaseException) -> Fault | None:
     text = _details(error)
     kind = _kind(error, _status(error), text)

@@ -60,9 +60,9 @@ def run_config(
     child = RunnableConfig(
         **{
             **config,
-            "tags": [*config.get("tags", ()), "fusion", f"arm:{arm}", *call.tags],
+            "tags": [*dict.fromkeys((*config.get("tags", ()), "fusion", f"arm:{arm}", *call.tags))],
             "metadata": {
-                **config.get("metadata", {}),
+                **_without_evidence(config.get("metadata")),
                 "fusion_arm": str(arm),
                 "fusion_attempt": number,
                 **call.metadata,
@@ -97,7 +97,14 @@ def is_the_callers(error: BaseException) -> bool:
 def _first(handler: BaseCallbackHandler, callbacks: Callbacks) -> Callbacks:
     if isinstance(callbacks, BaseCallbackManager):
         manager = callbacks.copy()
+        manager.metadata = _without_evidence(manager.metadata)
+        manager.inheritable_metadata = _without_evidence(manager.inheritable_metadata)
         manager.handlers.insert(0, handler)
         manager.inheritable_handlers.insert(0, handler)
         return manager
     return [handler, *(callbacks or ())]
+
+
+def _without_evidence(metadata: dict[str, Any] | None) -> dict[str, Any]:
+    """Metadata without every arm's forecast: LangGraph sends a model's with each of its tokens."""
+    return {key: value for key, value in (metadata or {}).items() if key != "fusion"}

@@ -1,5 +1,6 @@
 """Threads for calls that can be given up."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,11 +22,17 @@ class Workers:
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[SimpleQueue[_Job]] = []
 
     def submit(self, context: Context, call: Callable[[], Result]) -> "Future[Result]":
         """Begin a call, in the given context."""
+        if self._process != os.getpid():  # a forked child has none of its parent's threads
+            self._begin()
         future: Future[Result] = Future()
         job = (future, context, call)
         with self._lock:

@@ -71,7 +71,7 @@ class LearnedClassifier(Classifier):
         capped = objective.max_cost is not None or objective.max_latency is not None
         others = tuple(ArmForecast(arm=arm) for arm in arms if arm not in learned)
         if not learned:
-            return [self._first(others, objective)] * len(queries)
+            return [self._first(others, objective, capped)] * len(queries)
         only = None if learned == self.known else tuple(map(str, sorted(learned, key=str)))
         held = objective.model_copy(update={"arms": only})
         routes = self.router.route(queries, held)
@@ -87,12 +87,14 @@ class LearnedClassifier(Classifier):
             for route in routes
         ]
 
-    def _first(self, ranking: tuple[ArmForecast, ...], objective: Objective) -> Route:
+    def _first(self, ranking: tuple[ArmForecast, ...], objective: Objective, capped: bool) -> Route:
+        unchecked = "; what it costs and takes is not known, so no cap was checked"
         return Route(
             arm=ranking[0].arm,
             ranking=ranking,
             objective=objective.name,
             router=self.router.name,
             router_version=self.router.version,
-            reason="the log knows none of the arms that can answer; this is the first of the pool",
+            reason="the log knows none of the arms that can answer; this is the first of the pool"
+            + (unchecked if capped else ""),
         )

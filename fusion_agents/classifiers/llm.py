@@ -15,6 +15,7 @@ from langchain_core.runnables.config import get_executor_for_config
 from fusion_agents.answering.answerer import Answerer
 from fusion_agents.answering.nouns import Answer, Bindings, Call
 from fusion_agents.answering.policy import AnswerPolicy
+from fusion_agents.answering.replies import usage_of
 from fusion_agents.classifiers.base import Classifier, Question
 from fusion_agents.classifiers.descriptions import (
     allowed_arms,
@@ -26,7 +27,7 @@ from fusion_agents.errors import AnswerError
 from fusion_agents.objective import Objective
 from fusion_agents.pool.matching import model_id
 from fusion_agents.pool.pool import Pool
-from fusion_agents.types import Arm, ArmForecast, ModelCard, Query, Route, content_key
+from fusion_agents.types import Arm, ArmForecast, ModelCard, Query, Route, Usage, content_key
 
 NOT_STREAMED = "nostream"
 """Tag by which LangGraph keeps a model's tokens out of the stream that an app shows."""
@@ -42,6 +43,8 @@ class _Picked(NamedTuple):
     arm: Arm
     utility: float
     reason: str
+    usage: Usage = Usage()
+    cost: float | None = None
 
 
 class LLMClassifier(Classifier):
@@ -174,6 +177,8 @@ class LLMClassifier(Classifier):
             router=self.name,
             router_version=self.version,
             reason=f"{picked.reason}{unchecked}",
+            usage=picked.usage,
+            cost=picked.cost,
         )
 
 
@@ -226,9 +231,11 @@ def _read(answer: Answer, arms: tuple[Arm, ...]) -> _Picked:
     arm = _named(name, arms)
     if arm is None:
         words = f"{name[:100]!r}, which is no arm of the question"
-        return _Picked(arms[0], 0.0, f"the first in the pool's order: the model chose {words}")
+        said_so = f"the first in the pool's order: the model chose {words}"
+        return _Picked(arms[0], 0.0, said_so, usage_of(answer.message), answer.cost)
     reason = " ".join(str(said.get("reason") or "chosen by the model").split())
-    return _Picked(arm, _confidence(said.get("confidence")), reason[:300])
+    confidence = _confidence(said.get("confidence"))
+    return _Picked(arm, confidence, reason[:300], usage_of(answer.message), answer.cost)
 
 
 def _confidence(said: object) -> float:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from langchain_core.messages.ai import UsageMetadata, add_usage
 from pydantic import JsonValue
 
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.steps.turn import Turn
-from fusion_agents.types import Attempt, Route
+from fusion_agents.types import Attempt, Route, Usage
 
 
 def evidence(turn: Turn, route: Route, answer: Answer | None = None) -> dict[str, JsonValue]:
@@ -14,7 +15,7 @@ def evidence(turn: Turn, route: Route, answer: Answer | None = None) -> dict[str
 
     Keys: `arm` (chosen), `objective`, `utility`, `propensity`, `router`, `router_version`,
     `reason`, `forecast` (one dict an arm, best first), `turn`, `tenant`; after an answer also
-    `answered_by`, `attempts`, `cost` and `latency`.
+    `answered_by`, `attempts`, `cost` and `latency` of the attempts, and `routing_cost`.
     """
     found: dict[str, JsonValue] = {
         "arm": str(route.arm),
@@ -42,6 +43,7 @@ def evidence(turn: Turn, route: Route, answer: Answer | None = None) -> dict[str
     if answer is not None:
         found |= {
             "answered_by": str(answer.arm),
+            "routing_cost": route.cost,
             "attempts": [_attempt(attempt) for attempt in answer.attempts],
             "cost": answer.cost,
             "latency": _short(answer.latency),
@@ -52,8 +54,20 @@ def evidence(turn: Turn, route: Route, answer: Answer | None = None) -> dict[str
 def with_evidence(answer: Answer, turn: Turn, route: Route) -> Answer:
     """The same answer, whose message carries the evidence."""
     metadata = {**answer.message.response_metadata, "fusion": evidence(turn, route, answer)}
-    message = answer.message.model_copy(update={"response_metadata": metadata})
-    return replace(answer, message=message)
+    update = {"response_metadata": metadata, "usage_metadata": counted(answer, route)}
+    return replace(answer, message=answer.message.model_copy(update=update))
+
+
+def counted(answer: Answer, route: Route) -> UsageMetadata | None:
+    """What every call of the turn used: all attempts, and the model that chose if there was one."""
+    chose = route.usage
+    if chose == Usage():
+        return answer.message.usage_metadata
+    used_in, used_out = chose.input_tokens or 0, chose.output_tokens or 0
+    spent = UsageMetadata(
+        input_tokens=used_in, output_tokens=used_out, total_tokens=used_in + used_out
+    )
+    return add_usage(answer.message.usage_metadata, spent)
 
 
 def _attempt(attempt: Attempt) -> dict[str, JsonValue]:

@@ -4,7 +4,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_usage, subtract_usage
 
 from fusion_agents.answering.nouns import Answer
-from fusion_agents.steps.evidence import evidence
+from fusion_agents.steps.evidence import counted, evidence
 from fusion_agents.steps.turn import Turn
 from fusion_agents.types import Route
 
@@ -28,7 +28,7 @@ class LastChunk:
     def finish(self, answer: Answer, turn: Turn, route: Route) -> AIMessageChunk:
         """The last chunk, with the evidence and the usage of attempts that were not streamed."""
         last = self._held or AIMessageChunk(content="", id=answer.message.id, chunk_position="last")
-        missing = subtract_usage(answer.message.usage_metadata, self._usage)
+        missing = subtract_usage(counted(answer, route), self._usage)
         metadata = {**last.response_metadata, "fusion": evidence(turn, route, answer)}
         update: dict[str, object] = {"response_metadata": metadata}
         if missing["total_tokens"]:

@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.answering.nouns import Bindings
-from fusion_agents.errors import FusionError
+from fusion_agents.errors import DataError, FusionError
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.turn import Choices, Turn
 from fusion_agents.types import Route
@@ -157,6 +157,9 @@ def _read_one(steps: QuerySteps, value: Any, choices: Choices, bindings: Binding
         return Prepared(value, turn=steps.turn(value, choices, bindings))
     except FusionError as error:
         return Prepared(value, error=error)
+    except (TypeError, ValueError, AttributeError, LookupError) as error:  # odd content of messages
+        what = f"{type(error).__name__}: {error}"
+        return Prepared(value, error=DataError(f"the input cannot be read: {what}"))
 
 
 def _turns(read: Sequence[Prepared]) -> list[Turn]:
