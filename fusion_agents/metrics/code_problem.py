@@ -8,10 +8,31 @@ from fusion_agents.errors import DataError
 from fusion_agents.types import Noun, Query
 
 _DEFINED = re.compile(r"^(?:async )?def (\w+)", re.MULTILINE)
-_CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 _AROUND = frozenset(
-    ("abs", "all", "any", "bool", "dict", "float", "frozenset", "int", "isinstance", "len", "list")
-    + ("max", "min", "round", "set", "sorted", "str", "sum", "tuple", "isclose", "Counter", "not")
+    [
+        "abs",
+        "all",
+        "any",
+        "bool",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "isclose",
+        "isinstance",
+        "len",
+        "list",
+        "max",
+        "min",
+        "not",
+        "round",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "Counter",
+    ]
 )
 """What tests wrap around the call that they are about."""
 
@@ -47,8 +68,8 @@ class CodeProblem(Noun):
             return self.entry_point
         if self.prompt:
             return next(iter(reversed(_DEFINED.findall(self.prompt))), "")
-        called = (name for test in self.tests for name in _CALLED.findall(test))
-        return next((name for name in called if name not in _AROUND), "")
+        called = [name for test in self.tests for name in _called(test)]
+        return next((name for name in called if name not in _AROUND), (called or [""])[0])
 
     @property
     def checks(self) -> str:
@@ -87,6 +108,16 @@ class CodeProblem(Noun):
         if truth.lstrip().startswith("assert"):
             return cls(kind="mbpp", tests=(truth,))
         return cls(kind="mbpp", tests=tuple(_assertions(truth)))
+
+
+def _called(test: str) -> list[str]:
+    try:
+        tree = ast.parse(test)
+    except (SyntaxError, ValueError):
+        return []
+    names = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = [name for name in names if isinstance(name, ast.Name)]
+    return [name.id for name in sorted(found, key=lambda name: (name.lineno, name.col_offset))]
 
 
 def _assertions(text: str) -> list[str]:

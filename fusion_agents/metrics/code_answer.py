@@ -1,0 +1,166 @@
+"""The program in a response, however it is wrapped."""
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator
+
+_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_TAGS = re.compile(r"\[BEGIN\][ \t]*\n?(.*?)(?:\[(?:DONE|END)\]|\Z)", re.DOTALL | re.IGNORECASE)
+_LONE_TAG = re.compile(r"^[ \t]*(?:\[/?(?:BEGIN|DONE|END)\]|`{3,}\w*)[ \t]*$", re.I | re.M)
+_TRAILING_TAG = re.compile(r"\s*\[(?:DONE|END)\]\s*\Z", re.IGNORECASE)
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
+_INLINE_FENCE = re.compile(r"```(?:python|py)?[ \t]*(\S.*?)```", re.DOTALL)
+_BEGINS_CODE = re.compile(r"\s*(?:import |from \w|def |class |async def |@)")
+_MOST_STARTS = 25
+_MOST_LINES = 600
+
+
+def program_in(response: str, prompt: str = "", name: str = "") -> str | None:
+    r"""Find the whole program that a response stands for.
+
+    Read are: fenced blocks, `[BEGIN]` and `[DONE]`, text before and after the code, a whole
+    function, or only the body of the one that the prompt begins, whatever became of its first
+    line's indentation. Of several blocks that define the function the last counts, with the
+    earlier ones in front if it uses what they define.
+
+    >>> print(program_in("Sure!\n```python\ndef one():\n    return 1\n```\nDone.", name="one"))
+    def one():
+        return 1
+
+    Args:
+        response: What the model wrote.
+        prompt: Code that the model was asked to continue.
+        name: The function that is asked for; any definition will do where empty.
+
+    Returns:
+        Source that parses and defines the function, or none.
+    """
+    text = _THINKING.sub("", response).replace("\r\n", "\n").replace("\u00a0", " ")
+    texts = list(_texts(text))
+    for code in texts:
+        if found := _whole(code, prompt, name):
+            return found
+    if prompt:
+        for code in texts:
+            if found := _continued(code, prompt, name):
+                return found
+    for code in texts:
+        if found := _between_words(code, prompt, name):
+            return found
+    return None
+
+
+def _texts(text: str) -> Iterator[str]:
+    """What may be the code, likeliest first."""
+    for inside in (*reversed(_TAGS.findall(text)), text):
+        blocks = [block for _, block in _FENCE.findall(inside)] or _INLINE_FENCE.findall(inside)
+        for number in range(len(blocks), 0, -1):
+            yield blocks[number - 1]
+            if number > 1:
+                yield "\n".join(blocks[:number])
+        yield _TRAILING_TAG.sub("\n", _LONE_TAG.sub("", inside))
+
+
+def _whole(code: str, prompt: str, name: str) -> str | None:
+    """A text that defines the function by itself, behind the helpers of the prompt."""
+    for form in (code, textwrap.dedent(code), code.strip()):
+        tree = _parsed(form)
+        if tree is not None and _defines(tree, name):
+            return _behind(prompt, form)
+    return None
+
+
+def _behind(prompt: str, code: str) -> str:
+    if not prompt or "from __future__" in code or _parsed(prompt) is None:
+        return code
+    return f"{prompt.rstrip()}\n\n\n{code}"
+
+
+def _continued(code: str, prompt: str, name: str) -> str | None:
+    """The prompt with a body behind it."""
+    for body in _bodies(code):
+        program = f"{prompt.rstrip()}\n{body}\n"
+        tree = _parsed(program)
+        if tree is not None and _has_body(tree, name):
+            return program
+    return None
+
+
+def _bodies(code: str) -> Iterator[str]:
+    lines = code.strip("\n").rstrip().split("\n")
+    yield "\n".join(lines)
+    rest = [line for line in lines[1:] if line.strip()]
+    if rest:  # whoever stripped the text took the first line's indentation
+        indent = re.match(r"\s*", min(rest, key=lambda line: len(line) - len(line.lstrip())))
+        deeper = "\n".join([(indent.group() if indent else "") + lines[0].strip(), *lines[1:]])
+        yield deeper
+        yield textwrap.indent(textwrap.dedent(deeper), "    ")
+        if lines[0].rstrip().endswith(":"):
+            yield _outdented(lines)
+    yield textwrap.indent(textwrap.dedent("\n".join(lines)), "    ")
+    inside = [number for number, line in enumerate(lines) if line[:1] in " \t" and line.strip()]
+    if inside:
+        yield textwrap.indent(textwrap.dedent("\n".join(lines[inside[0] : inside[-1] + 1])), "    ")
+
+
+def _outdented(lines: list[str]) -> str:
+    """A stripped body whose first line opens a block, so that the second is deeper."""
+    return "\n".join([f"    {lines[0].strip()}", *lines[1:]])
+
+
+def _between_words(code: str, prompt: str, name: str) -> str | None:
+    """The longest run of lines that parses, from a line that looks like code."""
+    lines = code.split("\n")[:_MOST_LINES]
+    starts = [number for number, line in enumerate(lines) if _BEGINS_CODE.match(line)]
+    for start in starts[:_MOST_STARTS]:
+        run = lines[start:]
+        while run:
+            form = textwrap.dedent("\n".join(run))
+            tree = _parsed(form)
+            if tree is not None:
+                if _defines(tree, name):
+                    return _behind(prompt, form)
+                break
+            run = run[: _broken_at(form, len(run))]
+    return None
+
+
+def _broken_at(code: str, lines: int) -> int:
+    """How many lines to keep of a text that does not parse: those before the fault."""
+    try:
+        ast.parse(code)
+    except SyntaxError as error:
+        return max(0, min(lines - 1, (error.lineno or lines) - 1))
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return 0
+
+
+def _parsed(code: str) -> ast.Module | None:
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _defines(tree: ast.Module, name: str) -> bool:
+    return any(not name or name in names for names in map(_names, tree.body) if names)
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Assign):
+        return [target.id for target in statement.targets if isinstance(target, ast.Name)]
+    if isinstance(statement, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    return []
+
+
+def _has_body(tree: ast.Module, name: str) -> bool:
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and (statement.name == name or not name):
+            documented = ast.get_docstring(statement) is not None
+            return len(statement.body) > documented
+    return False
