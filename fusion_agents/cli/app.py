@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from fusion_agents import __version__
 from fusion_agents.cli.ask import ask
 from fusion_agents.cli.batch import batch
-from fusion_agents.cli.console import errors
+from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
 from fusion_agents.cli.evaluate import evaluate
 from fusion_agents.cli.fit import fit
@@ -53,8 +53,8 @@ class Border(TyperGroup):
 
 def _show(ctx: typer.Context, message: str) -> None:
     if ctx.params.get("debug"):
-        traceback.print_exc()
-    errors().print(message, style="red", soft_wrap=True)
+        sys.stderr.write(printable(traceback.format_exc()))
+    errors().print(printable(" ".join(message.splitlines())), style="red", soft_wrap=True)
 
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fusion_agents.cli.answering import Asked, dollars, open_chain
-from fusion_agents.cli.console import errors, say
+from fusion_agents.cli.console import errors, printable, say
 from fusion_agents.cli.options import (
     DEFAULT_DEADLINE,
     DEFAULT_MODELS,
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from fusion_agents.chain import FusionRouterChain
     from fusion_agents.types import Route
-
-_UNPRINTABLE = {code: "�" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t\r"}
 
 
 def ask(
@@ -115,7 +113,7 @@ def _streamed(chain: "FusionRouterChain", query: str, config: "RunnableConfig") 
 
 def _printable(text: str) -> str:
     """The text; a terminal is not given characters that command it."""
-    return text.translate(_UNPRINTABLE) if sys.stdout.isatty() else text
+    return printable(text) if sys.stdout.isatty() else text
 
 
 def _in_words(found: dict[str, Any]) -> str:

@@ -24,6 +24,16 @@ _WIDTH_OF_A_PICTURE = 120
 Step = Callable[[str, int, int | None], None]
 
 
+_UNPRINTABLE = {
+    code: "\ufffd" for code in (*range(32), *range(127, 160)) if code not in (9, 10, 13)
+}
+
+
+def printable(text: str) -> str:
+    """The text without the characters that command a terminal; what models say may hold some."""
+    return text.translate(_UNPRINTABLE)
+
+
 def results() -> Console:
     """Standard output."""
     return _console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
@@ -121,7 +131,7 @@ def _is_special(path: Path) -> bool:
 
 def say(message: str) -> None:
     """Tell the user something that is not part of the result."""
-    errors().print(message, soft_wrap=True)
+    errors().print(printable(message), soft_wrap=True)
 
 
 @contextmanager

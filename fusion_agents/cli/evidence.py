@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from fusion_agents.cli.console import printable
+
 if TYPE_CHECKING:
     from fusion_agents.types import ArmForecast, Route
 
@@ -16,7 +18,7 @@ _QUERY = 34
 
 def one_route(route: "Route", n_arms: int = 8) -> Table:
     """All forecasts of one decision, best arm first."""
-    table = Table(title=Text(f"{route.arm}: {route.reason}"), title_justify="left")
+    table = Table(title=Text(printable(f"{route.arm}: {route.reason}")), title_justify="left")
     table.add_column("arm")
     for name in ("performance", "judge", "$/1k", "seconds", "utility"):
         table.add_column(name, justify="right")
@@ -44,7 +46,7 @@ def many_routes(texts: Sequence[str], routes: "Sequence[Route]") -> Table:
     reasons = list(dict.fromkeys(route.reason for route in routes))
     table = Table(title=f"{len(routes)} new queries, routed", caption_justify="left")
     why = "\n".join(f"why {i}: {reason}" for i, reason in enumerate(reasons, 1))
-    table.caption = Text(why, style="table.caption")
+    table.caption = Text(printable(why), style="table.caption")
     table.add_column("query", no_wrap=True)
     table.add_column("arm", overflow="fold")
     table.add_column("expected", justify="right", no_wrap=True, min_width=11)
@@ -55,7 +57,7 @@ def many_routes(texts: Sequence[str], routes: "Sequence[Route]") -> Table:
         first, *others = route.ranking
         runner_up = f"{others[0].arm} {_number(_score(others[0]), '.2f')}" if others else "-"
         table.add_row(
-            Text(shorten(" ".join(text.split()), _QUERY, placeholder="…")),
+            Text(printable(shorten(" ".join(text.split()), _QUERY, placeholder="…"))),
             Text(str(route.arm), style="bold"),
             performance(first) if first.performance is not None else _number(first.judge, ".2f"),
             thousand(first.cost),

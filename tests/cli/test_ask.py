@@ -239,6 +239,26 @@ def test_an_answer_cannot_command_the_terminal(command: list[str], server: OpenA
     assert shown == "�[2Jone\ttwo�3J�\r\n"
 
 
+@pytest.mark.parametrize("debug", [(), ("--debug",)])
+def test_an_error_of_a_server_cannot_command_the_terminal(
+    ask: Ask, run: Run, server: OpenAIServer, models: Path, debug: tuple[str, ...]
+) -> None:
+    server.rule = lambda _: Behaviour(status=400, message="\x1b]0;owned\x07\x9b2J bad")
+    result = run(*debug, "ask", "3 + 3?", "--models", models, "--model", "small", code=2)
+    assert "�]0;owned��2J bad" in result.stderr
+    assert not set("\x1b\x07\x9b") & set(result.output)
+
+
+def test_the_words_of_the_model_that_picks_cannot_command_the_terminal(
+    run: Run, server: OpenAIServer, models: Path
+) -> None:
+    choice = {"arm": "small@direct", "confidence": 1, "reason": "\x1b[2Jbecause"}
+    server.script(Behaviour(text=json.dumps(choice)))
+    result = run("ask", "3 + 3?", "--models", models, "--explain")
+    assert "�[2Jbecause" in result.stderr
+    assert "\x1b" not in result.output
+
+
 @pytest.mark.parametrize("arguments", [(), ("--stream",), ("--json",)])
 def test_a_key_that_a_server_repeats_is_shown_nowhere(
     run: Run,
