@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -44,7 +44,7 @@ def check_answer_file(path: Path) -> None:
     """
     if str(path) == "-" or (path.exists() and not path.is_file()):
         raise ConfigError("--output must be a file: what was answered is looked up in it later")
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         raise ConfigError("--output is appended to, so it cannot be compressed")
     check_outputs(path)
 
@@ -87,9 +87,10 @@ def read_earlier(path: Path, *, keep_errors: bool = False) -> Earlier:
 def _row(line: bytes) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    known = isinstance(row, dict) and isinstance(row.get("line"), int)
+    known = isinstance(row, dict) and type(row.get("line")) is int
+    known = known and isinstance(row.get("cost"), int | float | None)
     return row if known and ("answer" in row or "error" in row) else None
 
 
@@ -137,11 +138,21 @@ class AnswerWriter:
         Raises:
             OSError: If it cannot be written.
         """
-        left = memoryview(json.dumps(row).encode() + b"\n")
-        while left:
-            left = left[self._file.write(left) :]
+        line = json.dumps(row).encode() + b"\n"
+        left = memoryview(line)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError:
+            self._take_back(len(line) - len(left))
+            raise
         if time.monotonic() - self._synced > _SYNC_SECONDS:
             self.sync()
+
+    def _take_back(self, count: int) -> None:
+        """Cut off the beginning of a row, so that none is written behind it."""
+        with suppress(OSError):
+            self._file.truncate(os.fstat(self._file.fileno()).st_size - count)
 
     def sync(self) -> None:
         """Wait until all rows are on the disk."""

@@ -355,7 +355,17 @@ def test_zeros_that_a_power_cut_left_are_cut_off(batch: Batch, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "content", [b"my diary", b"my diary\n", b'{"query": "a"}\n', b"[1]\n", b'{"line": 1}\n']
+    "content",
+    [
+        b"my diary",
+        b"my diary\n",
+        b'{"query": "a"}\n',
+        b"[1]\n",
+        b'{"line": 1}\n',
+        b'{"line": true, "answer": "a"}\n',
+        b'{"line": 1, "answer": "a", "cost": "dear"}\n',
+        b'{"line": 1, "answer": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+    ],
 )
 def test_a_file_of_another_kind_is_left_as_it_is(
     batch: Batch, server: OpenAIServer, tmp_path: Path, content: bytes
@@ -365,6 +375,15 @@ def test_a_file_of_another_kind_is_left_as_it_is(
     assert "answers.jsonl:1 is no row of a batch" in batch(code=2).stderr
     assert (tmp_path / "answers.jsonl").read_bytes() == content
     assert server.hits == 0
+
+
+@pytest.mark.parametrize("name", ["answers.jsonl.gz", "answers.jsonl.GZ"])
+def test_what_is_appended_to_is_not_called_compressed(
+    run: Run, models: Path, tmp_path: Path, name: str
+) -> None:
+    numbers(tmp_path, 1)
+    where = ("--input", tmp_path / "queries.jsonl", "--output", tmp_path / name)
+    assert "cannot be compressed" in run("batch", *where, "--models", models, code=2).stderr
 
 
 def test_answers_to_other_queries_are_not_mixed_with_these(
@@ -568,7 +587,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(
     assert process.returncode == 2
     assert process.stderr.startswith("error: ")
     assert "File too large" in process.stderr
-    assert not (tmp_path / "answers.jsonl").read_text().endswith("\n")
+    assert len(answers(tmp_path)) >= 1  # whole rows only
     asked = server.hits
     assert asked < 60
     batch()
