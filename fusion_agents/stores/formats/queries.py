@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
-from fusion_agents.errors import RowError, UnknownFormatError
+from fusion_agents.errors import ConfigError, RowError, UnknownFormatError
+from fusion_agents.metrics.catalogue import metric_name
 from fusion_agents.stores.formats.fields import Fields, reason
 from fusion_agents.stores.formats.head import Head, look
 from fusion_agents.stores.formats.records import with_choices
@@ -20,7 +22,8 @@ def read_queries(path: str | Path, *, split: str | None = None) -> Iterator[Quer
     Args:
         path: JSON lines, CSV or parquet (gzip where it is text) with a column `query`, `text`,
             `prompt` or `question`, and where they are known `task` or `task_name`, `ground_truth`,
-            `metric`, `choices`, `split`; or plain text with one query a line.
+            `metric`, `choices`, `split`; or plain text with one query a line. A metric under a
+            published name (`em_mc`, `GSM8K`) gets its own one, an unknown one keeps its name.
         split: The split of queries that name none.
 
     Raises:
@@ -60,7 +63,16 @@ def _query(row: Fields, column: str, split: str | None) -> Query:
             "text": text,
             "task": row.word("task") or row.word("task_name"),
             "ground_truth": row.answers("ground_truth"),
-            "metric": row.word("metric"),
+            "metric": _own_name(row.word("metric")),
             "split": row.word("split") or split,
         }
     )
+
+
+@lru_cache(maxsize=128)
+def _own_name(metric: str | None) -> str | None:
+    """Name a metric as it is called here; one that is not known here keeps its name."""
+    try:
+        return metric and metric_name(metric)
+    except ConfigError:
+        return metric
