@@ -1,14 +1,15 @@
 """What was answered goes back into the log."""
 
-import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.errors import FusionError
 from fusion_agents.pool.pool import Pool
 from fusion_agents.steps.turn import Turn
+from fusion_agents.steps.writer import Writer
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Attempt, LogEntry, Route, content_key
 
@@ -28,6 +29,7 @@ class Recorder:
     log: RoutingLog | None
     pool: Pool
     source: str = "fusion"
+    writer: Writer = field(default_factory=Writer, repr=False, compare=False)
 
     def entries(self, turn: Turn, route: Route, result: Answer | FusionError) -> list[LogEntry]:
         """The turn's attempts as log entries, with keys that derive from the turn's."""
@@ -78,16 +80,23 @@ class Recorder:
         return entries
 
     def keep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
-        """Record, but never lose an answer because the log cannot be written."""
+        """Record, but never lose or delay an answer because the log cannot be written.
+
+        A log that is locked is waited for in the background; a warning says if nothing helped.
+        """
+        if self.log is not None:
+            self.writer.run(partial(self._keep, turn, route, result))
+
+    async def akeep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
+        """The same for an event loop."""
+        if self.log is not None:
+            await self.writer.arun(partial(self._keep, turn, route, result))
+
+    def _keep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
         try:
             self.record(turn, route, result)
         except (FusionError, OSError) as error:
             logger.warning("the attempts of turn %s are not in the log: %s", turn.key, error)
-
-    async def akeep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
-        """The same for an event loop: writing waits for a disk."""
-        if self.log is not None:
-            await asyncio.to_thread(self.keep, turn, route, result)
 
 
 def _answered(answer: Answer) -> dict[str, object]:
