@@ -1,0 +1,43 @@
+"""Whether the right answer's words stand in the response."""
+
+from dataclasses import dataclass
+
+from fusion_agents.metrics.base import Metric, Scored, golds
+from fusion_agents.metrics.booleans import boolean_of
+from fusion_agents.metrics.exact_match import score_boolean
+from fusion_agents.metrics.normalising import normalised
+from fusion_agents.metrics.statements import visible
+from fusion_agents.types import Query
+
+
+@dataclass(kw_only=True)
+class Contains(Metric):
+    """Score 1 if one of the right answers stands in the response, as whole words in a row.
+
+    Case, accents, articles, punctuation and spacing do not count. Where the right answer is yes,
+    no, true or false, only the stated answer is read. A right answer without a word is never
+    contained. It still rewards long answers that name many things; where the form of the answer
+    is asked for, exact match is the stricter choice. Source: FusionBench's `cem`, which takes
+    parts of words too.
+
+    >>> query = Query(text="How many moons has Mars?", ground_truth="2")
+    >>> Contains().score("In 2021 it had 12.", query).score, Contains().score("It has 2.", query)
+    (0.0, Scored(score=1.0, reason=None, answer='2'))
+    """
+
+    name = "contains"
+
+    def score(self, response: str, query: Query) -> Scored:
+        """Look for every alias."""
+        right = golds(query)
+        text = visible(response)
+        if not text.strip():
+            return Scored(0.0, "empty response")
+        if (truth := boolean_of(right)) is not None:
+            return score_boolean(text, truth)
+        words = f" {normalised(text)} "
+        for gold in right:
+            sought = normalised(gold)
+            if sought and f" {sought} " in words:
+                return Scored(1.0, None, gold)
+        return Scored(0.0, "no right answer in the response")
