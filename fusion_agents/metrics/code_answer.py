@@ -5,15 +5,18 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+from fusion_agents.sandbox.parsing import parse
+
+_THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _TAGS = re.compile(r"\[BEGIN\][ \t]*\n?(.*?)(?:\[(?:DONE|END)\]|\Z)", re.DOTALL | re.IGNORECASE)
 _LONE_TAG = re.compile(r"^[ \t]*(?:\[/?(?:BEGIN|DONE|END)\]|`{3,}\w*)[ \t]*$", re.I | re.M)
-_TRAILING_TAG = re.compile(r"\s*\[(?:DONE|END)\]\s*\Z", re.IGNORECASE)
+_DONE = re.compile(r"\[(?:DONE|END)\][ \t]*$", re.IGNORECASE | re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
 _INLINE_FENCE = re.compile(r"```(?:python|py)?[ \t]*(\S.*?)```", re.DOTALL)
 _BEGINS_CODE = re.compile(r"\s*(?:import |from \w|def |class |async def |@)")
-_MOST_STARTS = 25
-_MOST_LINES = 600
+_LONGEST = 200_000
+"""Characters, counted from the end, in which a program is looked for."""
+_MOST_BLOCKS, _MOST_STARTS, _MOST_CUTS, _MOST_LINES = 12, 12, 12, 600
 
 
 def program_in(response: str, prompt: str = "", name: str = "") -> str | None:
@@ -36,7 +39,8 @@ def program_in(response: str, prompt: str = "", name: str = "") -> str | None:
     Returns:
         Source that parses and defines the function, or none.
     """
-    text = _THINKING.sub("", response).replace("\r\n", "\n").replace("\u00a0", " ")
+    text = _THOUGHT.split(response[-_LONGEST:])[-1]
+    text = text.replace("\r\n", "\n").replace("\u00a0", " ")
     texts = list(_texts(text))
     for code in texts:
         if found := _whole(code, prompt, name):
@@ -53,13 +57,14 @@ def program_in(response: str, prompt: str = "", name: str = "") -> str | None:
 
 def _texts(text: str) -> Iterator[str]:
     """What may be the code, likeliest first."""
-    for inside in (*reversed(_TAGS.findall(text)), text):
+    for inside in (*reversed(_TAGS.findall(text)[-_MOST_BLOCKS:]), text):
         blocks = [block for _, block in _FENCE.findall(inside)] or _INLINE_FENCE.findall(inside)
+        blocks = blocks[-_MOST_BLOCKS:]
         for number in range(len(blocks), 0, -1):
             yield blocks[number - 1]
             if number > 1:
                 yield "\n".join(blocks[:number])
-        yield _TRAILING_TAG.sub("\n", _LONE_TAG.sub("", inside))
+        yield _DONE.sub("", _LONE_TAG.sub("", inside))
 
 
 def _whole(code: str, prompt: str, name: str) -> str | None:
@@ -115,7 +120,7 @@ def _between_words(code: str, prompt: str, name: str) -> str | None:
     starts = [number for number, line in enumerate(lines) if _BEGINS_CODE.match(line)]
     for start in starts[:_MOST_STARTS]:
         run = lines[start:]
-        while run:
+        for _ in range(_MOST_CUTS):
             form = textwrap.dedent("\n".join(run))
             tree = _parsed(form)
             if tree is not None:
@@ -129,19 +134,31 @@ def _between_words(code: str, prompt: str, name: str) -> str | None:
 def _broken_at(code: str, lines: int) -> int:
     """How many lines to keep of a text that does not parse: those before the fault."""
     try:
-        ast.parse(code)
+        parse(code)
     except SyntaxError as error:
-        return max(0, min(lines - 1, (error.lineno or lines) - 1))
-    except (ValueError, RecursionError, MemoryError):
-        pass
+        return max(0, min(lines, error.lineno or 0) - 1)
     return 0
 
 
 def _parsed(code: str) -> ast.Module | None:
     try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse(code)
+    except SyntaxError:
         return None
+    return None if any(map(_returns, tree.body)) else tree
+
+
+def _returns(statement: ast.AST) -> bool:
+    """Whether there is a `return` outside of a function, which only a compiler refuses."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+        return False
+    return isinstance(statement, ast.Return) or any(
+        map(_returns, ast.iter_child_nodes(statement) if _has_block(statement) else ())
+    )
+
+
+def _has_block(statement: ast.AST) -> bool:
+    return hasattr(statement, "body") or hasattr(statement, "cases")
 
 
 def _defines(tree: ast.Module, name: str) -> bool:

@@ -5,6 +5,7 @@ import re
 from typing import Literal, Self
 
 from fusion_agents.errors import DataError
+from fusion_agents.sandbox.parsing import parse
 from fusion_agents.types import Noun, Query
 
 _DEFINED = re.compile(r"^(?:async )?def (\w+)", re.MULTILINE)
@@ -112,8 +113,8 @@ class CodeProblem(Noun):
 
 def _called(test: str) -> list[str]:
     try:
-        tree = ast.parse(test)
-    except (SyntaxError, ValueError):
+        tree = parse(test)
+    except SyntaxError:
         return []
     names = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     found = [name for name in names if isinstance(name, ast.Name)]

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from fusion_agents.sandbox.parsing import parse
+
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
 
 
@@ -36,7 +38,7 @@ def needs_of(checks: str, given: str, entry_point: str) -> Needs:
     Raises:
         SyntaxError: If the tests are no Python.
     """
-    tree = ast.parse(checks)
+    tree = parse(checks)
     unknown = _unknown(checks, entry_point)
     helpers = unknown & _defined(given) - {entry_point}
     uses = list(_uses(tree))
@@ -71,8 +73,8 @@ def _globals(table: symtable.SymbolTable) -> Iterator[str]:
 
 def _defined(source: str) -> frozenset[str]:
     try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
+        body = parse(source).body
+    except SyntaxError:
         return frozenset()
     names: set[str] = set()
     for statement in body:
