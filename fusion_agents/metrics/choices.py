@@ -30,7 +30,8 @@ _LABEL = re.compile(
 )
 _JOIN = re.compile(r"[)\].*_`\"']*\s*(?:,|/|&|\+|;|\band\b|\bor\b|,\s*(?:and|or)\b)+\s*")
 _GOES_ON = re.compile(
-    r"\s+(?:because|since|as|which|with|due|given|for|based|from|by|is|are|was|-|–|—|\()", re.I
+    r"\s+(?:or|and|/|because|since|as|which|with|due|given|for|based|from|by|is|are|was|-|–|—|\()",
+    re.I,
 )
 _DENIED = re.compile(r"[)\].*_`\"']*\s+(?:is|was|are)\s+(?:not|wrong|incorrect|false|out)\b", re.I)
 _FORMULA = re.compile(r"\s*[=<>+/^×·≈\[]|\s*-\s*\d")

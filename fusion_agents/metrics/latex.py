@@ -9,7 +9,7 @@ from fusion_agents.metrics.statements import Statement
 _FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _BETWEEN = re.compile(r"\s*(?:,|;|,?\s*and|,?\s*or)\s*")
 _CLAUSE = re.compile(r"(?<!\d)[.!?](?=\s|$)|(?<=\d)[.](?=\s|$)|\s(?:because|since)\s|\n")
-_SPACING = re.compile(r"\\[,;:!]|\\(?:left|right|big|Big|displaystyle|quad|qquad)\b|[~$]|\\ ")
+_SPACING = re.compile(r"(?<!\\)\\[,;:! ]|\\(?:left|right|big|Big|displaystyle|quad|qquad)\b|[~$]")
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox|operatorname)\s*\{([^{}]*)\}")
 _SHORT_FRACTION = re.compile(r"\\[dt]?frac\s*(?:(\d)(\d)|\{([^{}]*)\}(\d)|(\d)\{([^{}]*)\})")
 _SIGNS = str.maketrans(

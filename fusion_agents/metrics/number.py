@@ -24,11 +24,9 @@ _EQUALS = re.compile(r"[=≈]|\\approx")
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf|boxed)\s*\{([^{}]*)\}")
 _MARKUP = re.compile(r"[*`$]|\\[()\[\],;!]|\\left|\\right|(?<!\d)_|_(?!\d)")
 _BEGIN = re.compile(
-    r"[\s:>\"'“(]*(?:(?:exactly|approximately|about|around|roughly|only|just|a total of|that)\s+)*"
+    r"[\s:>\"'“(]*(?:(?:exactly|approximately|about|around|roughly|only|just|a total of)\s+)*"
 )
-_RECKONS = re.compile(
-    r"\s*(?:[-+−–*/×·÷=≈^<>\\]|(?:[^\W\d]+\s+)?(?:or|and)\s+[$€£]?\d|[(x]\s*\d)"
-)
+_ENDS = re.compile(r"\s*(?:[^\W\d]+\s*)?(?:[,;]\s|$|(?:which|meaning|after|when|if)\b)")
 _OR = re.compile(r"\s*(?:[^\W\d]+\s+)?(?:or|and)\s+[$€£]?$", re.I)
 
 
@@ -46,10 +44,11 @@ class Number(Metric):
     r"""Score 1 if the final number equals the right one, exactly and not digit by digit.
 
     Read is the last stated answer (`#### 18`, `\boxed{18}`, "the answer is $18.00", a JSON
-    field), or without one the last number of the last sentence with a number. Commas,
-    currencies, units, fractions, powers of ten and signs are understood; 3.5 is not 35, and 18.00
-    is 18. A percentage equals both its number and its hundredth. A number that is given to more
-    decimals than the right one is rounded to as many, if that has two or more.
+    field); if that is a sentence, its only number that the question did not have. Without one it
+    is the last number of the last sentence with a number. Commas, currencies, units, fractions,
+    powers of ten and signs are understood; 3.5 is not 35, and 18.00 is 18. A percentage equals
+    both its number and its hundredth. A number that is given to more decimals than the right one
+    is rounded to as many, if that has two or more.
 
     The ground truth is a number or a worked solution that ends in `#### 18`. Source: GSM8K
     (arXiv 2110.14168).
@@ -69,11 +68,16 @@ class Number(Metric):
         text = visible(response)
         if not text.strip():
             return Scored(0.0, "empty response")
-        found = _final(without_next_questions(text, query.text))
+        found = _final(without_next_questions(text, query.text), _asked(query.text))
         if isinstance(found, str):
             return Scored(0.0, found)
         matches = any(same_number(found.numeral, gold) for gold in right)
         return Scored(float(matches), None if matches else "another number", found.written.strip())
+
+
+@lru_cache(maxsize=1024)
+def _asked(question: str) -> frozenset[Fraction]:
+    return frozenset(numeral.value for numeral in read_numerals(question))
 
 
 @lru_cache(maxsize=4096)
@@ -100,9 +104,9 @@ def stated_number(statement: Statement) -> str | None:
     return found.written.strip() if isinstance(found, _Read) and found.sure else None
 
 
-def _final(text: str) -> _Read | str:
+def _final(text: str, asked: frozenset[Fraction] = frozenset()) -> _Read | str:
     """Read the final number, or why there is none."""
-    told = [_stated(statement) for statement in reversed(stated_answers(text))]
+    told = [_stated(statement, asked) for statement in reversed(stated_answers(text))]
     found = [read for read in told if read is not None]
     if found:
         return next((read for read in found if isinstance(read, str) or read.sure), found[0])
@@ -120,13 +124,17 @@ def last_number(text: str) -> str | None:
     return None if isinstance(found, str) else found.written.strip()
 
 
-def _stated(statement: Statement) -> _Read | str | None:
-    """Read the number of a statement; none if it states something else."""
+def _stated(statement: Statement, asked: frozenset[Fraction] = frozenset()) -> _Read | str | None:
+    """Read the number of a statement; none if it states something else.
+
+    Of several, the one that it begins with counts, or the only one that was not in the question
+    (`It takes 3 men 18 days`), or the last one.
+    """
     said = _plain(statement.text[:2000])
     if statement.kind == "phrase":
         said = _STOP.split(said.strip(), maxsplit=1)[0]
-    if first := _first(said):
-        return first
+    if sure := _first(said):
+        return sure
     said = _EQUALS.split(said)[-1] if not said.rstrip().endswith("=") else said
     numerals = list(read_numerals(said))
     if not numerals:
@@ -136,18 +144,17 @@ def _stated(statement: Statement) -> _Read | str | None:
         return None if first.value == numerals[1].value else "several answers stated"
     begins = _BEGIN.match(said)
     is_first = len(numerals) == 1 or (begins is not None and begins.end() >= first.start)
-    chosen = first if is_first else last
+    new = [numeral for numeral in numerals if numeral.value not in asked]
+    chosen = first if is_first else new[0] if len(new) == 1 else last
     return _Read(chosen, said[chosen.start : chosen.end], is_first)
 
 
 def _first(said: str) -> _Read | None:
-    """Read the number that a statement begins with, unless it goes on to reckon or to list."""
+    """Read the number that a statement begins with, where what follows is no part of it."""
     begin, first = _BEGIN.match(said), next(read_numerals(said), None)
     if first is None or begin is None or begin.end() < first.start:
         return None
-    if _RECKONS.match(said, first.end):
-        return None
-    return _Read(first, said[first.start : first.end])
+    return _Read(first, said[first.start : first.end]) if _ENDS.match(said, first.end) else None
 
 
 def _in_words(said: str) -> _Read | None:

@@ -113,7 +113,8 @@ def without_next_questions(text: str, asked: str) -> str:
     'It is C.'
     """
     for heading in _QUESTION.finditer(text):
-        begin = _words(text[heading.end() : heading.end() + 200])[:40]
+        line = text[heading.end() : heading.end() + 300].lstrip().partition("\n")[0]
+        begin = _words(line)[:40]
         if text[: heading.start()].strip() and (not begin or begin not in _words(asked)):
             return text[: heading.start()]
     return text
@@ -134,7 +135,9 @@ def _last(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:
 def _is_meant(low: str, found: re.Match[str]) -> bool:
     """Whether a phrase states: not "if the answer is", nor a line that merely ends in "answer"."""
     before = low[max(0, found.start() - 60) : found.start()].rpartition("\n")[2]
-    if found[0].startswith("answers") and not low[found.end() : found.end() + 3].strip(_EDGE):
+    if found[0].startswith("answers") and not low[found.end() : found.end() + 200].split("\n", 1)[
+        0
+    ].strip(_EDGE):
         return False  # a list of several follows
     if found[0].endswith("\n"):
         return len(before.split()) <= 2 and len(found[0].strip(_EDGE)) <= len("answers")
