@@ -65,12 +65,20 @@ def heard() -> Iterator[list[str]]:
     formatter = logging.Formatter("%(name)s %(message)s")
     handler.emit = lambda record: lines.append(formatter.format(record))  # type: ignore[method-assign]
     root = logging.getLogger()
-    level = root.level
+    named = [log for log in root.manager.loggerDict.values() if isinstance(log, logging.Logger)]
+    before = [(log, log.level, log.disabled, log.propagate) for log in (root, *named)]
+    silent = root.manager.disable
+    logging.disable(logging.NOTSET)
+    for log, *_ in before:
+        log.setLevel(1)
+        log.disabled, log.propagate = False, True
     root.addHandler(handler)
-    root.setLevel(1)
     yield lines
-    root.setLevel(level)
     root.removeHandler(handler)
+    for log, level, disabled, propagate in before:
+        log.setLevel(level)
+        log.disabled, log.propagate = disabled, propagate
+    logging.disable(silent)
 
 
 def pool(server: OpenAIServer) -> Pool:
