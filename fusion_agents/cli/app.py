@@ -14,6 +14,7 @@ from fusion_agents.cli.ask import ask
 from fusion_agents.cli.batch import batch
 from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
+from fusion_agents.cli.doctor import doctor
 from fusion_agents.cli.evaluate import evaluate
 from fusion_agents.cli.fit import fit
 from fusion_agents.cli.import_files import import_files
@@ -73,6 +74,7 @@ app.command()(ask)
 app.command()(batch)
 app.command()(routers)
 app.command()(demo)
+app.command()(doctor)
 
 
 def _print_version(wanted: bool) -> None:

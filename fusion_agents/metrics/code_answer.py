@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from fusion_agents.sandbox.parsing import parse
 
 _THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
-_TAGS = re.compile(r"\[BEGIN\][ \t]*\n?(.*?)(?:\[(?:DONE|END)\]|\Z)", re.DOTALL | re.IGNORECASE)
-_LONE_TAG = re.compile(r"^[ \t]*(?:\[/?(?:BEGIN|DONE|END)\]|`{3,}\w*)[ \t]*$", re.I | re.M)
-_DONE = re.compile(r"\[(?:DONE|END)\][ \t]*$", re.IGNORECASE | re.MULTILINE)
+_END = r"(?:\[(?:DONE|Done)\]|(?<![\w\])])\[done\])"
+_TAGS = re.compile(rf"(?<![\w\])])\[(?i:BEGIN)\][ \t]*\n?(.*?)(?:{_END}|\Z)", re.DOTALL)
+_LONE_TAG = re.compile(r"^[ \t]*(?:\[/?(?:BEGIN|DONE)\]|`{3,}\w*)[ \t]*$", re.I | re.M)
+_DONE = re.compile(rf"{_END}[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^[ \t]*\1|\Z)", re.DOTALL | re.MULTILINE)
 _INLINE_FENCE = re.compile(r"```(?:python|py)?[ \t]*(\S.*?)```", re.DOTALL)
 _BEGINS_CODE = re.compile(r"\s*(?:import |from \w|def |class |async def |@)")

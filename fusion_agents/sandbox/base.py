@@ -16,6 +16,7 @@ from fusion_agents.sandbox.limits import DEFAULT, Limits
 Part = Literal["candidate", "tester"]
 """What runs inside: a module of `fusion_agents.sandbox.inside`."""
 
+MODULE = "fusion_agents.sandbox.inside"
 INSIDE = Path(__file__).parent / "inside"
 WHERE_INSIDE = "/inside/fusion_agents/sandbox/inside"
 ENVIRONMENT = {
@@ -77,11 +78,12 @@ class Sandbox(ABC):
 
     def python(self, part: Part, program: str = "python") -> list[str]:
         """Give the interpreter's command line."""
-        start = f"import sys;sys.path.insert(0,'/inside');import {_MODULE}.{part} as m;m.main()"
+        start = f"import sys;sys.path.insert(0,'/inside');import {MODULE}.{part} as m;m.main()"
+        return self.interpret(start, program)
+
+    def interpret(self, start: str, program: str) -> list[str]:
+        """Give the command line that runs some code under the limits."""
         return [program, "-s", "-P", "-S", "-B", "-c", start, *self.limits.arguments()]
-
-
-_MODULE = "fusion_agents.sandbox.inside"
 
 
 def packages() -> dict[str, Path]:

@@ -136,6 +136,11 @@ class Box:
         except (ValueError, RecursionError):
             raise BoxEndedError("the program wrote something that is no message") from None
 
+    def kill(self) -> None:
+        """Let it die; whoever opened it waits for that."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def end(self) -> str:
         """Say how the process ended."""
         try:

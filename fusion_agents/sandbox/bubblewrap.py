@@ -17,8 +17,6 @@ from typing import ClassVar
 
 from fusion_agents.sandbox.base import (
     ENVIRONMENT,
-    INSIDE,
-    WHERE_INSIDE,
     Command,
     NoSandboxError,
     Part,
@@ -27,6 +25,7 @@ from fusion_agents.sandbox.base import (
     is_linux,
     packages,
 )
+from fusion_agents.sandbox.bundle import WHERE, bundle_descriptor, start
 from fusion_agents.sandbox.seccomp import seccomp_filter
 from fusion_agents.sandbox.slots import user_id
 
@@ -46,8 +45,10 @@ class Bubblewrap(Sandbox):
     def command(self, part: Part) -> Iterator[Command]:
         """Say how to start a process; what it needs is held until the block ends."""
         with ExitStack() as stack:
-            descriptor = _filter_descriptor()
+            descriptor, bundle = _filter_descriptor(), bundle_descriptor()
             stack.callback(os.close, descriptor)
+            stack.callback(os.close, bundle)
+            python = self.interpret(start(part), _PYTHON)
             words = [
                 *(program("bwrap"), *_ALONE, "--unshare-cgroup-try"),
                 *("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"),
@@ -55,28 +56,30 @@ class Bubblewrap(Sandbox):
             ]
             if os.geteuid() == 0:
                 uid = str(stack.enter_context(user_id()))
-                words += [*_keep_capabilities(), *self._mounts(), "--seccomp", str(descriptor)]
-                words += ["--", *_become(uid), *self.python(part, _PYTHON)]
+                words += [
+                    *_keep_capabilities(),
+                    *self._mounts(bundle),
+                    "--seccomp",
+                    str(descriptor),
+                ]
+                words += ["--", *_become(uid), *python]
             else:
-                words += ["--unshare-user", *_disable_userns(), *self._mounts()]
-                words += ["--seccomp", str(descriptor), "--", *self.python(part, _PYTHON)]
-            yield Command(words, {}, (descriptor,))
+                words += ["--unshare-user", *_disable_userns(), *self._mounts(bundle)]
+                words += ["--seccomp", str(descriptor), "--", *python]
+            yield Command(words, {}, (descriptor, bundle))
 
-    def _mounts(self) -> list[str]:
+    def _mounts(self, bundle: int) -> list[str]:
         limits = self.limits
         return [
             *_system_mounts(),
-            *("--ro-bind", str(INSIDE), WHERE_INSIDE),
+            *("--perms", "0444", "--ro-bind-data", str(bundle), WHERE),
             *("--dev", "/dev", "--perms", "1777", "--size", str(limits.tmp), "--tmpfs", "/tmp"),
             *("--perms", "1777", "--size", str(limits.shared_memory), "--tmpfs", "/dev/shm"),
             *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"),
         ]
 
 
-_FOLDERS = (
-    *("/usr", "/usr/bin", "/python", "/python/bin", "/python/lib", "/packages"),
-    *map(str, reversed(Path(WHERE_INSIDE).parents[:-1])),
-)
+_FOLDERS = ("/usr", "/usr/bin", "/python", "/python/bin", "/python/lib", "/packages", "/inside")
 """Made by hand, because those that bubblewrap makes are for root alone."""
 _PYTHON = f"/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 

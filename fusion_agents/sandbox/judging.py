@@ -80,6 +80,8 @@ def _judge(sandbox: Sandbox, program: str, checks: Checks, needs: Needs) -> Verd
         job = {"tests": checks.tests, "given": checks.given if needs.given else ""}
         tester.begin({**job, "modules": needs.modules, "remote": needs.remote}, clock)
         ended = _converse(candidate, tester, Clock(sandbox.limits.wall))
+        candidate.kill()
+        tester.kill()
     if isinstance(ended, Verdict):
         return ended
     return _in_one(sandbox, program, checks, ended)

@@ -4,12 +4,16 @@ Whatever that program does to this process, it can only change what this process
 tests, what they expect and the comparison are in another one.
 """
 
+from __future__ import annotations
+
 import sys
-from types import ModuleType
-from typing import Any
 
 from fusion_agents.sandbox.inside.channel import Channel, begin
 from fusion_agents.sandbox.inside.values import UncrossableError, decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LONGEST_REASON = 300
 
@@ -19,7 +23,7 @@ class Answering:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._module = ModuleType("answer")
+        self._module = type(sys)("answer")
         self._kept: list[Any] = []
         sys.modules["answer"] = self._module
 

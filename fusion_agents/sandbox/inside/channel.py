@@ -1,10 +1,16 @@
 """The line that a process in a sandbox has to the outside, and the limits that it runs under."""
 
-import json
+from __future__ import annotations
+
 import os
 import resource
 import sys
-from typing import Any
+
+from fusion_agents.sandbox.inside.text import read_json, write_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 LONGEST_LINE = 1 << 20
 """Bytes of one message, its end included."""
@@ -23,7 +29,7 @@ class Channel:
 
     def send(self, message: Any) -> bool:
         """Write a message; false if it is too long to be sent."""
-        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        line = write_json(message).encode() + b"\n"
         if len(line) > LONGEST_LINE:
             return False
         while line:
@@ -35,7 +41,7 @@ class Channel:
         line = self._in.readline()
         if not line:
             os._exit(0)
-        return json.loads(line)
+        return read_json(line.decode())
 
 
 def limit(arguments: list[str]) -> None:

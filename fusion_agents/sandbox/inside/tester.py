@@ -3,11 +3,16 @@
 Sends `{"call": ...}`, which is passed on, and at the end `{"verdict": ...}`.
 """
 
+from __future__ import annotations
+
 import builtins
-from typing import Any
 
 from fusion_agents.sandbox.inside.channel import Channel, begin
 from fusion_agents.sandbox.inside.values import UncrossableError, decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LONGEST_REASON = 300
 
@@ -70,7 +75,7 @@ class Peer:
             before.clear()
             before.update(now)
 
-    def _remote(self, content: Any) -> "Remote":
+    def _remote(self, content: Any) -> Remote:
         number, kind = content
         if type(number) is not int or type(kind) is not str:
             raise ValueError("not a reference")

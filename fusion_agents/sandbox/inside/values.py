@@ -5,10 +5,17 @@ an object that calls itself equal to everything cannot cross, only the value und
 any other class stays where it is and crosses as a reference.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+
+TYPE_CHECKING = False  # to import `typing` would take a tenth of a run
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Keep = Callable[[Any], Any]
 
 MOST_ITEMS = 200_000
 """Items of an iterator that cross; a longer one counts as endless."""
@@ -32,8 +39,6 @@ _STDLIB = {
 _FROM_ISO = frozenset({"date", "datetime", "time"})
 _VIEWS: dict[type, str] = {type({}.keys()): "keys", type({}.values()): "values"}
 _VIEWS[type({}.items())] = "items"
-
-Keep = Callable[[Any], Any]
 
 
 class UncrossableError(Exception):
@@ -93,7 +98,7 @@ def _encode_library(value: Any, kind: type, keep: Keep) -> Any:
         return {name[1]: encode(_STDLIB[name](value), keep)}  # type: ignore[operator]
     if name == ("collections", "defaultdict"):
         return {"dict": _pairs(value, keep)}
-    if isinstance(value, Iterator):
+    if hasattr(kind, "__next__"):
         items = list(islice(value, MOST_ITEMS + 1))
         if len(items) > MOST_ITEMS:
             raise UncrossableError("an iterator without an end")
