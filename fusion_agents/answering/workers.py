@@ -67,6 +67,8 @@ class Workers:
 
 def _run(job: _Job) -> None:
     future, context, call = job
+    if not future.set_running_or_notify_cancel():
+        return
     try:
         result = context.run(call)
     except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from fusion_agents import __version__
 from fusion_agents.cli.ask import ask
 from fusion_agents.cli.batch import batch
+from fusion_agents.cli.collect import collect
 from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
 from fusion_agents.cli.doctor import doctor
@@ -72,6 +73,7 @@ app.command()(fit)
 app.command()(route)
 app.command()(ask)
 app.command()(batch)
+app.command()(collect)
 app.command()(routers)
 app.command()(demo)
 app.command()(doctor)

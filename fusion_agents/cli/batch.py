@@ -2,10 +2,9 @@
 
 import asyncio
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +27,7 @@ from fusion_agents.cli.options import (
     RecordingLog,
 )
 from fusion_agents.cli.queries import numbered_queries
+from fusion_agents.cli.stopping import stopping_on_signals
 
 if TYPE_CHECKING:
     from fusion_agents.chain import FusionRouterChain
@@ -158,35 +158,8 @@ def _left(source: Path, earlier: "Earlier") -> "Iterator[tuple[int, Query | RowE
 async def _run(
     run: "BatchRun", queries: "Iterator[tuple[int, Query | RowError]]", grace: float
 ) -> None:
-    with _stopping(run, grace):
+    with stopping_on_signals(run, grace):
         await run.run(queries)
-
-
-@contextmanager
-def _stopping(run: "BatchRun", grace: float) -> Iterator[None]:
-    """Let Ctrl-C, and whoever ends the process kindly, stop the run: the second time at once."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        left = 0.0 if run.stopping else grace
-        if left:
-            say(f"stopping; calls under way have {left:g} s. Ctrl-C again stops at once.")
-        run.stop(left)
-
-    def on_signal(*_: object) -> None:
-        loop.call_soon_threadsafe(stop)
-
-    handled = (signal.SIGINT, signal.SIGTERM)
-    usual = {
-        number: signal.signal(number, on_signal)
-        for number in handled
-        if signal.getsignal(number) != signal.SIG_IGN
-    }
-    try:
-        yield
-    finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
 
 
 def _sum_up(progress: "BatchProgress", earlier: "Earlier", target: Path) -> None:

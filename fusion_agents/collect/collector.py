@@ -23,6 +23,9 @@ from fusion_agents.stores.ledger import Intent, Outcome, Scoring
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Arm, Dollars, LogEntry, Query
 
+INTERRUPTED, BUDGET = "interrupted", "budget"
+"""Why a run ended before all was done."""
+
 OnProgress = Callable[[CollectProgress], None]
 
 POLICY = AnswerPolicy(deadline=300.0, attempt_timeout=120.0, max_attempts=8, attempts_per_arm=8)
@@ -90,7 +93,7 @@ class Collector:
         self._gap = _GAP
         self._changed = asyncio.Event()
 
-    def stop(self, grace: float = 0.0, reason: str = "interrupted") -> None:
+    def stop(self, grace: float = 0.0, reason: str = INTERRUPTED) -> None:
         """Begin no further call, and give up those that are not done within `grace` seconds."""
         self.stopping = self.stopping or reason
         self._changed.set()
@@ -108,22 +111,8 @@ class Collector:
         scorer = Scorer(self._ledger, self._writer, self._count_score)
         try:
             await self._make_calls(scorer)
-            if self._score and self.stopping is None:
+            if self._score and self.stopping != INTERRUPTED:
                 await scorer.score_rest()
-        finally:
-            scorer.cancel()
-            await self._writer.close()
-        return await self._sum_up()
-
-    async def score_only(self) -> CollectSummary:
-        """Make no call, but score the answers that lack a score.
-
-        Raises:
-            StoreError: If the log cannot be written.
-        """
-        scorer = Scorer(self._ledger, self._writer, self._count_score)
-        try:
-            await scorer.score_rest()
         finally:
             scorer.cancel()
             await self._writer.close()
@@ -138,7 +127,7 @@ class Collector:
         before = await asyncio.to_thread(self._ledger.totals)
         self.progress.spent_before = before.cost + before.lost
         self._budget = Budget(self._cap, self.progress.spent_before)
-        known = {} if self._lanes == [] else await asyncio.to_thread(self._ledger.answer_tokens)
+        known = await asyncio.to_thread(self._ledger.answer_tokens)
         self._forecast = Forecast(self._pool, known)
 
     def _make_lanes(self, arms: Sequence[Arm]) -> list[Lane]:
@@ -222,7 +211,7 @@ class Collector:
             return False
         if any(self._affordable(lane) for lane in left):
             return False  # its provider asked to wait
-        self.stopping = "budget"
+        self.stopping = BUDGET
         return True
 
     async def _wait(self) -> None:
@@ -330,11 +319,7 @@ class Collector:
         self._report()
 
     def _count_score(self, entry: LogEntry, scoring: Scoring) -> None:
-        if scoring.score is None:
-            self.progress.unscored += 1
-            self.progress.reasons.setdefault(f"unscored ({scoring.metric})", scoring.reason or "")
-        else:
-            self.progress.scored += 1
+        self.progress.count_score(scoring)
         self._report()
 
     def _report(self) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from fusion_agents.stores.ledger import Scoring
 from fusion_agents.types import Dollars
 
 
@@ -47,6 +48,14 @@ class CollectProgress:
         """Planned calls that nothing is left to do about."""
         ended = self.answered + self.answered_before + self.failed + self.failed_before
         return ended + self.repeated + self.refused
+
+    def count_score(self, scoring: Scoring) -> None:
+        """Take note of what a metric said."""
+        if scoring.score is None:
+            self.unscored += 1
+            self.reasons.setdefault(f"unscored ({scoring.metric})", scoring.reason or "")
+        else:
+            self.scored += 1
 
 
 @dataclass(frozen=True, kw_only=True)

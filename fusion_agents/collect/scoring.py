@@ -6,9 +6,11 @@ from contextvars import copy_context
 from functools import partial
 
 from fusion_agents.answering.workers import Workers
+from fusion_agents.collect.progress import CollectProgress
 from fusion_agents.collect.writing import LedgerWriter
 from fusion_agents.metrics.catalogue import make_metric, metric_name
 from fusion_agents.stores.ledger import Ledger, Scoring
+from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import LogEntry
 
 _AT_A_TIME = 2
@@ -110,3 +112,23 @@ def _short(text: str | None) -> str | None:
     if text is None:
         return None
     return text[:_LONGEST].encode("utf-8", "replace").decode("utf-8")
+
+
+async def score_log(log: RoutingLog) -> CollectProgress:
+    """Score the collected answers of a log that lack a score; nobody is asked anything.
+
+    Returns:
+        How many were scored and could not be, with the first reason of each metric.
+
+    Raises:
+        StoreError: If the log cannot be written.
+    """
+    progress = CollectProgress()
+    writer = LedgerWriter(log.ledger)
+    scorer = Scorer(log.ledger, writer, lambda _, scoring: progress.count_score(scoring))
+    try:
+        await scorer.score_rest()
+    finally:
+        scorer.cancel()
+        await writer.close()
+    return progress
