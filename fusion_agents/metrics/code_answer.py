@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from fusion_agents.sandbox.names import defined_names, unknown_names
 from fusion_agents.sandbox.parsing import parse
 
 _THOUGHT = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
@@ -62,10 +63,20 @@ def _texts(text: str) -> Iterator[str]:
         blocks = [block for _, block in _FENCE.findall(inside)] or _INLINE_FENCE.findall(inside)
         blocks = blocks[-_MOST_BLOCKS:]
         for number in range(len(blocks), 0, -1):
-            yield blocks[number - 1]
-            if number > 1:
-                yield "\n".join(blocks[:number])
+            alone, together = blocks[number - 1], "\n".join(blocks[:number])
+            yield from (
+                (together, alone) if _leans(alone, blocks[: number - 1]) else (alone, together)
+            )
         yield _DONE.sub("", _LONE_TAG.sub("", inside))
+
+
+def _leans(block: str, earlier: list[str]) -> bool:
+    """Whether a block uses what those before it define."""
+    try:
+        unknown = unknown_names(textwrap.dedent(block))
+    except SyntaxError:
+        return False
+    return any(unknown & defined_names(textwrap.dedent(text)) for text in earlier)
 
 
 def _whole(code: str, prompt: str, name: str) -> str | None:

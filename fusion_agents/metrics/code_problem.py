@@ -4,6 +4,8 @@ import ast
 import re
 from typing import Literal, Self
 
+from pydantic import model_validator
+
 from fusion_agents.errors import DataError
 from fusion_agents.sandbox.parsing import parse
 from fusion_agents.types import Noun, Query
@@ -62,6 +64,12 @@ class CodeProblem(Noun):
     setup: str = ""
     """Code that runs before the tests and after the answer."""
 
+    @model_validator(mode="after")
+    def _has_tests(self) -> Self:
+        if not (self.test if self.kind == "humaneval" else self.tests):
+            raise ValueError(f"a problem of the kind {self.kind!r} needs tests")
+        return self
+
     @property
     def name(self) -> str:
         """The function that is asked for, empty if that cannot be told."""
@@ -90,9 +98,9 @@ class CodeProblem(Noun):
             DataError: If the ground truth is neither.
         """
         truth = query.ground_truth
-        if isinstance(truth, tuple):
-            return cls(kind="mbpp", tests=truth)
         try:
+            if isinstance(truth, tuple):
+                return cls(kind="mbpp", tests=truth)
             return cls._of_text(truth or "", query.text)
         except (ValueError, SyntaxError, TypeError) as error:
             raise DataError(

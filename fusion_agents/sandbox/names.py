@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from fusion_agents.sandbox.parsing import parse
+from fusion_agents.sandbox.parsing import parse, symbols
 
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
 
@@ -39,8 +39,8 @@ def needs_of(checks: str, given: str, entry_point: str) -> Needs:
         SyntaxError: If the tests are no Python.
     """
     tree = parse(checks)
-    unknown = _unknown(checks, entry_point)
-    helpers = unknown & _defined(given) - {entry_point}
+    unknown = unknown_names(checks, entry_point)
+    helpers = unknown & defined_names(given) - {entry_point}
     uses = list(_uses(tree))
     modules = {
         name for name, use in uses if use == "attribute" and name in sys.stdlib_module_names
@@ -51,8 +51,16 @@ def needs_of(checks: str, given: str, entry_point: str) -> Needs:
     return Needs(bool(helpers), tuple(sorted(modules)), tuple(sorted(remote)), why)
 
 
-def _unknown(source: str, entry_point: str) -> frozenset[str]:
-    top = symtable.symtable(source, "tests.py", "exec")
+def unknown_names(source: str, entry_point: str = "") -> frozenset[str]:
+    r"""Names that a program uses and nobody has defined.
+
+    >>> sorted(unknown_names("import math\ndef f(x): return math.pi * g(x) + len(y)"))
+    ['g', 'y']
+
+    Raises:
+        SyntaxError: If it is no Python.
+    """
+    top = symbols(source)
     bound = {
         symbol.get_name()
         for symbol in top.get_symbols()
@@ -71,7 +79,8 @@ def _globals(table: symtable.SymbolTable) -> Iterator[str]:
         yield from _globals(child)
 
 
-def _defined(source: str) -> frozenset[str]:
+def defined_names(source: str) -> frozenset[str]:
+    """Names that a program defines for itself; none if it is no Python."""
     try:
         body = parse(source).body
     except SyntaxError:
