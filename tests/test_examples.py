@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fusion_agents.stores.importing import import_files
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.openai_server import Behaviour, OpenAIServer, Request
 
@@ -59,7 +60,7 @@ def ollama() -> Iterator[str]:
 
 def test_each_example_has_fewer_than_60_lines() -> None:
     lengths = {path.stem: len(path.read_text().splitlines()) for path in FOLDER.glob("*.py")}
-    assert set(lengths) == {*PROMISES, "openai_and_ollama"}
+    assert set(lengths) == {*PROMISES, "build_your_fusionbench", "openai_and_ollama"}
     assert {name: length for name, length in lengths.items() if length >= 60} == {}
 
 
@@ -98,3 +99,28 @@ def test_the_example_of_openai_and_ollama_asks_the_one_that_was_picked(
     assert "[local@direct: " in printed
     with RoutingLog(tmp_path / "routing.db") as log:
         assert [str(entry.arm) for entry in log.scan()] == ["local@direct"]
+
+
+def test_the_example_of_collecting_makes_a_fusionbench_and_pays_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        OpenAIServer(rule=lambda _: Behaviour(text="The answer is 24.")) as first,
+        OpenAIServer(rule=lambda _: Behaviour(text="The answer is B.")) as second,
+    ):
+        monkeypatch.setenv("FIRST_URL", first.base_url)
+        monkeypatch.setenv("SECOND_URL", second.base_url)
+        for answers in ("84 answers, 0 errors", "0 answers, 0 errors"):
+            runpy.run_path(str(FOLDER / "build_your_fusionbench.py"), run_name="__main__")
+            printed = capsys.readouterr().out
+            assert answers in printed
+            assert "wrote 84 rows" in printed
+        assert (first.hits, second.hits) == (42, 42)
+    with (
+        RoutingLog("routing.db") as log,
+        RoutingLog("again.db") as again,
+    ):
+        import_files(["my_fusionbench.csv"], again)
+        assert list(again.scan()) == list(log.scan())
+        assert sum(entry.performance or 0 for entry in log.scan()) == 4
