@@ -84,7 +84,7 @@ def _whole(code: str, prompt: str, name: str) -> str | None:
     for form in (code, textwrap.dedent(code), code.strip()):
         tree = _parsed(form)
         if tree is not None and _defines(tree, name):
-            return _behind(prompt, form)
+            return _behind(prompt, form.strip("\n"))
     return None
 
 
