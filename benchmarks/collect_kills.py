@@ -176,6 +176,12 @@ def main(n: int, kills: int, limit: int, seed: int) -> None:
             f"rows as in an undisturbed run: {rows(killed) == expected}; as one call at a time: "
             f"{rows(single) == expected}; {len(expected)} rows"
         )
+        assert not found.lost
+        assert not found.completed_again
+        assert max(found.repaid) <= limit
+        assert again == 0
+        assert len(expected) == n
+        assert rows(killed) == rows(single) == expected
 
 
 if __name__ == "__main__":

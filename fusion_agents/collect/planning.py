@@ -136,7 +136,11 @@ def model_identity(member: PoolModel) -> str:
     """Name a model by all that shapes its answers; neither its address nor its key does."""
     if isinstance(member.spec, str):
         return content_key(member.name, member.spec, _plain(member.options))
-    fields = {name: getattr(member.spec, name) for name in type(member.spec).model_fields}
+    fields = {
+        name: value
+        for name, field in type(member.spec).model_fields.items()
+        if (value := getattr(member.spec, name)) is not field.default and value != field.default
+    }  # a default that a later version of its class adds is no other model
     return content_key(member.name, type(member.spec).__name__, _plain(fields))
 
 
