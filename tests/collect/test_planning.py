@@ -47,7 +47,7 @@ def test_a_chat_model_is_known_by_its_settings_not_by_its_key_or_address() -> No
     assert plain == model_identity(chat(api_key="key-two-654321", timeout=3, max_retries=5))
     assert plain == model_identity(chat(base_url="http://127.0.0.1:1/v1"))
     assert plain != model_identity(chat(temperature=0.3))
-    assert plain != model_identity(chat(model_kwargs={"top_p": 0.5}))
+    assert plain != model_identity(chat(model_kwargs={"a_setting": 0.5}))
 
 
 def test_a_key_in_a_header_is_no_part_of_a_models_identity() -> None:
