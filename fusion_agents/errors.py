@@ -13,6 +13,8 @@ FusionError                 everything below; catch this at an app's border
 │   └── SchemaTooNewError   the file was made by a newer version; it was not touched
 ├── EncoderError            texts could not be turned into vectors
 ├── ArtefactError           a saved router is damaged or belongs to something else
+├── NoSandboxError          this machine has no sandbox for code; the message names the fix
+├── SandboxError            a sandbox for code broke or did not start
 ├── RouteError              no arm can answer under the given objective
 └── AnswerError             every arm that was asked failed; carries each arm's reason
 ```
@@ -89,6 +91,24 @@ class EncoderError(FusionError):
 
 class ArtefactError(FusionError):
     """A saved router is damaged, or belongs to another encoder or other arms."""
+
+
+class SandboxError(FusionError):
+    """A sandbox broke or did not start; what was to run in it is not to blame."""
+
+
+class NoSandboxError(FusionError):
+    """This machine has no sandbox in which code may run.
+
+    Attributes:
+        cause: Why.
+        fix: What to do about it.
+    """
+
+    def __init__(self, cause: str, fix: str) -> None:
+        super().__init__(f"{cause}; to score code, {fix}")
+        self.cause = cause
+        self.fix = fix
 
 
 class RouteError(FusionError):

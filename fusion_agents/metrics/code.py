@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fusion_agents.errors import DataError
+from fusion_agents.errors import DataError, NoSandboxError, SandboxError
 from fusion_agents.metrics.base import Metric, Scored
 from fusion_agents.metrics.code_answer import program_in
 from fusion_agents.metrics.code_problem import CodeProblem
-from fusion_agents.sandbox.base import NoSandboxError, Sandbox, SandboxError
+from fusion_agents.sandbox.base import Sandbox
 from fusion_agents.sandbox.choosing import find_sandbox
 from fusion_agents.sandbox.judging import Checks, judge
 from fusion_agents.types import Query

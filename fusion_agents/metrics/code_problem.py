@@ -99,9 +99,11 @@ class CodeProblem(Noun):
         """
         truth = query.ground_truth
         try:
-            if isinstance(truth, tuple):
-                return cls(kind="mbpp", tests=truth)
-            return cls._of_text(truth or "", query.text)
+            given = dict.fromkeys(truth if isinstance(truth, tuple) else (truth or "",))
+            if len(given) != 1:
+                return cls(kind="mbpp", tests=tuple(map(_tested, given)))
+            (text,) = given
+            return cls._of_text(text, query.text)
         except (ValueError, SyntaxError, TypeError) as error:
             raise DataError(
                 f"query {query.id!r} has no tests: its ground truth must be a CodeProblem in JSON, "
@@ -129,8 +131,15 @@ def _called(test: str) -> list[str]:
     return [name.id for name in sorted(found, key=lambda name: (name.lineno, name.col_offset))]
 
 
+def _tested(test: str) -> str:
+    """A test as it is: anything else would hold for every answer."""
+    if not any(isinstance(node, ast.Assert) for node in ast.walk(parse(test))):
+        raise ValueError("a test that asserts nothing")
+    return test
+
+
 def _assertions(text: str) -> list[str]:
     tests = ast.literal_eval(text)
     if not tests or not all(isinstance(test, str) for test in tests):
         raise ValueError("not a list of assertions")
-    return list(tests)
+    return list(map(_tested, tests))

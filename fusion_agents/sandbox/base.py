@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
-from fusion_agents.errors import FusionError
 from fusion_agents.sandbox.limits import DEFAULT, Limits
 
 Part = Literal["candidate", "tester"]
@@ -29,24 +28,6 @@ ENVIRONMENT = {
     "LD_LIBRARY_PATH": "/python/lib",
 }
 """All that a process in a sandbox finds in its environment."""
-
-
-class NoSandboxError(FusionError):
-    """This machine has no sandbox in which code may run.
-
-    Attributes:
-        cause: Why.
-        fix: What to do about it.
-    """
-
-    def __init__(self, cause: str, fix: str) -> None:
-        super().__init__(f"{cause}; to score code, {fix}")
-        self.cause = cause
-        self.fix = fix
-
-
-class SandboxError(FusionError):
-    """A sandbox broke or did not start; what was to run in it is not to blame."""
 
 
 class Command(NamedTuple):

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from fusion_agents.sandbox.base import Command, Part, Sandbox, SandboxError
+from fusion_agents.errors import SandboxError
+from fusion_agents.sandbox.base import Command, Part, Sandbox
 from fusion_agents.sandbox.inside.channel import LONGEST_LINE
 
 _CHUNK = 1 << 16

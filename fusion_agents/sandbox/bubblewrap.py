@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+from fusion_agents.errors import NoSandboxError
 from fusion_agents.sandbox.base import (
     ENVIRONMENT,
     Command,
-    NoSandboxError,
     Part,
     Sandbox,
     interpreter,

@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from fusion_agents.sandbox.base import ENVIRONMENT, Sandbox, SandboxError
+from fusion_agents.errors import SandboxError
+from fusion_agents.sandbox.base import ENVIRONMENT, Sandbox
 from fusion_agents.sandbox.box import BoxEndedError, Clock, clean, open_box
 
 PROBE = (Path(__file__).parent / "probe.txt").read_text("utf-8")

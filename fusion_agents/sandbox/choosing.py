@@ -3,7 +3,8 @@
 import threading
 from typing import NamedTuple
 
-from fusion_agents.sandbox.base import NoSandboxError, Sandbox, SandboxError
+from fusion_agents.errors import NoSandboxError, SandboxError
+from fusion_agents.sandbox.base import Sandbox
 from fusion_agents.sandbox.bubblewrap import Bubblewrap
 from fusion_agents.sandbox.canaries import Canary, try_out
 from fusion_agents.sandbox.containers import Docker, Podman

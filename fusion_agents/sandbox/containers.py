@@ -13,15 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from fusion_agents.sandbox.base import (
-    ENVIRONMENT,
-    INSIDE,
-    WHERE_INSIDE,
-    Command,
-    NoSandboxError,
-    Part,
-    Sandbox,
-)
+from fusion_agents.errors import NoSandboxError
+from fusion_agents.sandbox.base import ENVIRONMENT, INSIDE, WHERE_INSIDE, Command, Part, Sandbox
 
 IMAGE = "python:3.12-slim"
 """Pulled by the user beforehand: scoring never downloads anything."""

@@ -4,7 +4,8 @@ import json
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from fusion_agents.sandbox.base import Sandbox, SandboxError
+from fusion_agents.errors import SandboxError
+from fusion_agents.sandbox.base import Sandbox
 from fusion_agents.sandbox.box import Box, BoxEndedError, Clock, clean, open_box
 from fusion_agents.sandbox.names import Needs, needs_of
 

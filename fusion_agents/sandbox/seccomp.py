@@ -9,7 +9,7 @@ import struct
 import sys
 from typing import NamedTuple
 
-from fusion_agents.sandbox.base import NoSandboxError
+from fusion_agents.errors import NoSandboxError
 
 _LOAD, _EQUAL, _GREATER_OR_EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fusion_agents.sandbox.base import SandboxError
+from fusion_agents.errors import SandboxError
 
 FIRST, NUMBER = 61_000, 184
 """User ids that no distribution gives to anybody."""

@@ -65,6 +65,25 @@ def test_a_query_without_tests_is_an_error_of_the_data(truth: str | None) -> Non
         Code().score(ADD, Query(text="Add.", ground_truth=truth))
 
 
+@pytest.mark.parametrize(
+    "truth",
+    [
+        ("add(1, 2) == 3", "add(0, 0) == 0"),
+        ("True",),
+        ("assert add(1, 2) == 3", '{"kind": "mbpp"}'),
+        "['add(1, 2)', 'x = 3']",
+    ],
+)
+def test_tests_that_assert_nothing_are_an_error_of_the_data(truth: str | tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match="has no tests"):
+        CodeProblem.of(Query(text="Add.", ground_truth=truth))
+
+
+def test_a_problem_in_a_list_of_one_is_that_problem() -> None:
+    truth = (MBPP.model_dump_json(),)
+    assert CodeProblem.of(Query(text="Add.", ground_truth=truth)) == MBPP
+
+
 def test_tests_that_are_no_python_are_an_error_of_the_data() -> None:
     broken = CodeProblem(kind="mbpp", entry_point="add", tests=("assert add(1,",))
     with pytest.raises(DataError, match="no Python"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fusion_agents.sandbox.base import NoSandboxError, SandboxError
+from fusion_agents.errors import NoSandboxError, SandboxError
 from fusion_agents.sandbox.canaries import NAMES, try_out
 from fusion_agents.sandbox.choosing import find_sandbox, trials, try_sandbox
 from fusion_agents.sandbox.containers import Docker

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fusion_agents.sandbox.base import SandboxError
+from fusion_agents.errors import SandboxError
 from fusion_agents.sandbox.bubblewrap import Bubblewrap
 from fusion_agents.sandbox.choosing import find_sandbox
 from fusion_agents.sandbox.judging import Checks, Verdict, judge
@@ -120,15 +120,16 @@ def test_nothing_is_left_of_a_run() -> None:
         return len(list(Path("/proc/self/fd").iterdir()))
 
     tried(ADD, "assert add(1, 2) == 3")
-    before = open_files()
+    before, others = open_files(), _children()
     for program in (ADD, "import os\nos._exit(0)", "def add(a, b): return object()"):
         tried(program, "assert add(1, 2) == 3")
-    assert open_files() == before
-    assert not [path for path in _children() if path.read_text().strip()]
+    assert open_files() <= before
+    assert _children() <= others
 
 
-def _children() -> list[Path]:
-    return list(Path("/proc/self/task").glob("*/children"))
+def _children() -> set[str]:
+    lists = Path("/proc/self/task").glob("*/children")
+    return {process for path in lists for process in path.read_text().split()}
 
 
 def test_a_sandbox_that_breaks_is_no_verdict_on_the_answer() -> None:

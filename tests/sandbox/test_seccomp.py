@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from fusion_agents.sandbox.base import NoSandboxError
+from fusion_agents.errors import NoSandboxError
 from fusion_agents.sandbox.seccomp import seccomp_filter
 
 ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
