@@ -11,7 +11,7 @@ from fusion_agents.collect.limits import AdaptiveLimit
 from fusion_agents.collect.planning import CHUNK, Chunk, PlannedCall
 
 _HOPELESS = 3
-"""Rounds without an answer after which a model is given up."""
+"""Rounds without an answer after which a model is given up; one is enough before the first."""
 
 
 @dataclass(kw_only=True)
@@ -31,6 +31,7 @@ class Lane:
     _begun: int = 0
     _round_ends: int = 0
     _rounds: int = 0
+    _has_answered: bool = False
 
     @property
     def wants_more(self) -> bool:
@@ -78,6 +79,7 @@ class Lane:
     def hope(self) -> None:
         """A call was answered."""
         self._rounds = 0
+        self._has_answered = True
 
     def despair(self, kind: str, number: int, reason: str) -> None:
         """A call failed for good: give the model up if that is what all do.
@@ -90,7 +92,7 @@ class Lane:
         if number > self._round_ends:
             self._rounds += 1
             self._round_ends = self._begun
-        if kind == "auth" or self._rounds >= _HOPELESS:
+        if kind == "auth" or self._rounds >= (_HOPELESS if self._has_answered else 1):
             self.given_up = self.given_up or reason
 
 

@@ -166,6 +166,31 @@ async def test_a_dead_model_is_given_up_while_the_others_go_on(
     assert "connection" in summary.progress.given_up["dead"]
 
 
+async def test_a_model_that_dies_in_the_middle_is_given_up_after_some_tries(
+    server: OpenAIServer, log: RoutingLog
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def dying(request: Request) -> Behaviour:
+        asked[request.model] += 1
+        dead = request.model == "dying" and asked["dying"] > 10
+        return Behaviour(reset=True) if dead else Behaviour(text="1")
+
+    server.rule = dying
+    summary = await collect(
+        pool_of(server, "dying", "good"), queries(60), log, policy=HASTY, concurrency=4
+    )
+    assert asked["good"] == 60
+    assert list(summary.progress.given_up) == ["dying"]
+    assert summary.progress.answered == 70
+    assert 3 <= summary.progress.errors["connection"] < 20
+
+    server.rule = None
+    again = await collect(pool_of(server, "dying", "good"), queries(60), log, policy=HASTY)
+    assert again.complete
+    assert again.progress.answered == 50
+
+
 async def test_a_provider_that_asks_for_a_pause_gets_it(
     server: OpenAIServer, log: RoutingLog
 ) -> None:
