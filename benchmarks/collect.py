@@ -24,7 +24,7 @@ from typing import Any
 import openai
 
 from fusion_agents.answering.policy import AnswerPolicy
-from fusion_agents.collect import CollectProgress, collect
+from fusion_agents.collecting import CollectProgress, collect
 from fusion_agents.errors import StoreError
 from fusion_agents.pool.pool import Pool
 from fusion_agents.stores.routing_log import RoutingLog

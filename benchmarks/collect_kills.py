@@ -23,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fusion_agents.answering.policy import AnswerPolicy
-from fusion_agents.collect import collect
+from fusion_agents.collecting import collect
 from fusion_agents.pool.pool import Pool
 from fusion_agents.stores.exporting import export_log
 from fusion_agents.stores.routing_log import RoutingLog
@@ -192,5 +192,5 @@ if __name__ == "__main__":
     parser.add_argument("--concurrency", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    FORK.set_forkserver_preload(["fusion_agents.collect", "langchain_openai", __name__])
+    FORK.set_forkserver_preload(["fusion_agents.collecting", "langchain_openai", __name__])
     main(given.calls, given.kills, given.concurrency, given.seed)

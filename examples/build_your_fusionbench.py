@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from fusion_agents import Query, RoutingLog
-from fusion_agents.collect import CollectProgress, collect
+from fusion_agents.collecting import CollectProgress, collect
 from fusion_agents.stores.exporting import export_log
 
 MODELS = {

@@ -28,6 +28,7 @@ _HOMES = {
     "Router": "routers.base",
     "RoutingLog": "stores.routing_log",
     "Usage": "types",
+    "collect": "collecting",
     "evaluate": "evaluation",
     "load_router": "routers.artefact",
     "make_router": "routers",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from fusion_agents.answering.policy import AnswerPolicy as AnswerPolicy
     from fusion_agents.chain import FusionRouterChain as FusionRouterChain
     from fusion_agents.chat_model import ChatFusion as ChatFusion
+    from fusion_agents.collecting import collect as collect
     from fusion_agents.errors import AnswerError as AnswerError
     from fusion_agents.errors import FusionError as FusionError
     from fusion_agents.evaluation import evaluate as evaluate

@@ -16,8 +16,8 @@ from fusion_agents.cli.stopping import stopping_on_signals
 if TYPE_CHECKING:
     from fusion_agents.answering.policy import AnswerPolicy
     from fusion_agents.cli.collect_queries import CollectedQueries
-    from fusion_agents.collect.collector import Collector
-    from fusion_agents.collect.progress import CollectSummary
+    from fusion_agents.collecting.collector import Collector
+    from fusion_agents.collecting.progress import CollectSummary
     from fusion_agents.pool.pool import Pool
     from fusion_agents.types import Arm
 
@@ -108,7 +108,7 @@ def collect(
       fusion-agents collect --score-only --log routing.db
     """
     from fusion_agents.cli.collect_queries import read_collected
-    from fusion_agents.collect.run import chosen_arms
+    from fusion_agents.collecting.run import chosen_arms
     from fusion_agents.pool.pool import Pool
 
     if score_only:
@@ -129,7 +129,7 @@ def collect(
 
 
 def _policy(deadline: float, max_attempts: int) -> "AnswerPolicy":
-    from fusion_agents.collect.collector import POLICY
+    from fusion_agents.collecting.collector import POLICY
 
     timeout = min(deadline, max(POLICY.attempt_timeout or 0.0, deadline / 3))
     return POLICY.model_copy(
@@ -153,7 +153,7 @@ def _run(
     **options: object,
 ) -> None:
     from fusion_agents.cli.file_lock import locked
-    from fusion_agents.collect.collector import Collector
+    from fusion_agents.collecting.collector import Collector
     from fusion_agents.errors import StoreError
     from fusion_agents.stores.routing_log import RoutingLog
 
@@ -177,7 +177,7 @@ async def _collected(collector: "Collector", grace: float) -> "CollectSummary":
 
 
 def _end(summary: "CollectSummary", log: Path) -> None:
-    from fusion_agents.collect.collector import INTERRUPTED
+    from fusion_agents.collecting.collector import INTERRUPTED
 
     sum_up(summary, log)
     if summary.complete:
@@ -192,7 +192,7 @@ def _say_how_to_go_on() -> None:
 
 def _score(log: Path) -> None:
     from fusion_agents.cli.file_lock import locked
-    from fusion_agents.collect.scoring import score_log
+    from fusion_agents.collecting.scoring import score_log
     from fusion_agents.errors import ConfigError
     from fusion_agents.stores.routing_log import RoutingLog
 
@@ -215,7 +215,7 @@ def _show_estimate(
 ) -> None:
     import tempfile
 
-    from fusion_agents.collect.estimate import estimate
+    from fusion_agents.collecting.estimate import estimate
     from fusion_agents.stores.routing_log import RoutingLog
 
     with tempfile.TemporaryDirectory() as folder:

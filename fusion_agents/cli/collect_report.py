@@ -12,8 +12,8 @@ from fusion_agents.cli.answering import dollars
 from fusion_agents.cli.console import errors, say
 
 if TYPE_CHECKING:
-    from fusion_agents.collect.estimate import Estimate
-    from fusion_agents.collect.progress import CollectProgress, CollectSummary
+    from fusion_agents.collecting.estimate import Estimate
+    from fusion_agents.collecting.progress import CollectProgress, CollectSummary
     from fusion_agents.pool.pool import Pool
 
 OnProgress = Callable[["CollectProgress"], None]
