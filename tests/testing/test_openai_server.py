@@ -336,6 +336,7 @@ def test_requests_are_kept(server: OpenAIServer, client: openai.OpenAI) -> None:
 def test_forgetting_begins_anew(server: OpenAIServer, client: openai.OpenAI) -> None:
     ask(client)
     server.script(Behaviour(status=500))
+    wait_until(lambda: server.in_service == 0)
     server.forget()
     assert (server.hits, server.peak) == (0, 0)
     assert ask(client).choices
