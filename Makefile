@@ -27,7 +27,7 @@ lint: $(VENV)/.with-lint ## Check style, types and who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.with-runtime ## Measure time and durability
+bench: $(VENV)/.with-test ## Measure time and durability
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 docs: $(VENV)/.with-docs ## Build the documentation into site/
