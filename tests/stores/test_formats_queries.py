@@ -144,3 +144,13 @@ def test_the_real_queries_of_thirteen_tasks_are_scored_by_their_own_metrics() ->
                 right = RIGHT[str(query.metric)](str(query.ground_truth))
                 assert score(right, query).score == 1, query
                 assert score("I do not know.", query).score == 0, query
+
+
+def test_a_list_of_right_answers_in_words_may_be_printed_in_csv(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        'query,ground_truth,metric\nWho?,"[""Jane Austen"", ""Austen""]",f1\n'
+        'f(1) == ??,"[""a""]",literal\nWhere?,[0],math\nHow?,[so],f1\n'
+    )
+    golds = [query.ground_truth for query in read_queries(path) if isinstance(query, Query)]
+    assert golds == [("Jane Austen", "Austen"), '["a"]', "[0]", "[so]"]

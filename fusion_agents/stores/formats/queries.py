@@ -1,5 +1,6 @@
 """Bare queries: what is to be asked, before anything has answered."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ from fusion_agents.stores.formats.records import with_choices
 from fusion_agents.stores.formats.rows import rows
 from fusion_agents.types import Query
 
+_IN_WORDS = frozenset({"contains", "exact-match", "f1"})
 _TEXTS = ("query", "text", "prompt", "question")
 
 
@@ -58,15 +60,31 @@ def _queries(head: Head, column: str, split: str | None) -> Iterator[Query | Row
 
 def _query(row: Fields, column: str, split: str | None) -> Query:
     text = with_choices(row.required(column), row.raw("choices"))
+    metric = _own_name(row.word("metric"))
+    truth = row.answers("ground_truth")
     return Query.model_validate(
         {
             "text": text,
             "task": row.word("task") or row.word("task_name"),
-            "ground_truth": row.answers("ground_truth"),
-            "metric": _own_name(row.word("metric")),
+            "ground_truth": truth if row.typed else _listed(truth, metric),
+            "metric": metric,
             "split": row.word("split") or split,
         }
     )
+
+
+def _listed(
+    truth: str | tuple[str, ...] | None, metric: str | None
+) -> str | tuple[str, ...] | None:
+    """Read a list of right answers in words, printed as JSON where a container has no lists."""
+    if metric not in _IN_WORDS or not isinstance(truth, str) or not truth.startswith("["):
+        return truth
+    try:
+        found = json.loads(truth)
+    except ValueError:
+        return truth
+    is_list = isinstance(found, list) and found and all(isinstance(one, str) for one in found)
+    return tuple(found) if is_list else truth
 
 
 @lru_cache(maxsize=128)
