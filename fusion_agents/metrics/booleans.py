@@ -10,7 +10,9 @@ _MEANS = {"yes": True, "true": True, "no": False, "false": False}
 _SAID = re.compile(
     r"[\s*_`\"'“”‘’#>:=(\[$]*(?:\\(?:text|boxed|mathrm)\s*\{)?"
     r"(?:(?:clearly|definitely|simply|therefore|thus|probably|most likely),?\s+)?"
-    r"(yes|no|true|false)\b(?!\s*(?:or|/|and|one|longer|more)\b|\s*/)",
+    r"(yes|no|true|false)\b(?!\s*(?:or|/|and|one|longer|more)\b|\s*/)"
+    r"(?!\s+(?:idea|clue|info\w*|answer|comment|way|doubt|evidence|mention|data|opinion|such|need"
+    r"|problem|matter|question|other|single|amount|context|details?|conclusion|reason)\b)",
     re.I,
 )
 

@@ -28,17 +28,25 @@ _SHUT = r"(?=[)\].:*_`\"'“”’$,;!?}\s—–\-]|$)"
 _LABEL = re.compile(
     rf"(?:[(\[]\s*([A-Za-z]|\d{{1,2}})\s*[)\]]|([A-Za-z]|\d{{1,2}}){_SHUT}(?!\.\d))"
 )
+_OPTION = re.compile(r"^(?:option|choice)\s+(?=\W*\w{1,2}\b)", re.I)
 _JOIN = re.compile(r"[)\].*_`\"']*\s*(?:,|/|&|\+|;|\band\b|\bor\b|,\s*(?:and|or)\b)+\s*")
 _GOES_ON = re.compile(
     r"\s+(?:or|and|/|because|since|as|which|with|due|given|for|based|from|by|is|are|was|-|–|—|\()",
     re.I,
 )
 _DENIED = re.compile(r"[)\].*_`\"']*\s+(?:is|was|are)\s+(?:not|wrong|incorrect|false|out)\b", re.I)
+_MEANT_TOO = re.compile(
+    r"(.*?)[\s,\-–]+(?:(?:which is|that is|i\.e\.,?) )?(?:option |choice )?"
+    r"[(\[]?([A-Za-z]|\d{1,2})[)\]]?\W*$"
+)
+_REJECTED = re.compile(r",? (?:and not|but not|not|rather than|instead of) ", re.I)
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
 _FORMULA = re.compile(r"\s*[=<>+/^×·≈\[]|\s*-\s*\d")
 _CORRECT = r"(?:the )?(?:most |only )?(?:correct|right|best|appropriate|accurate|likely)\b"
 _NAMED = re.compile(
     r"\b(?:correct|right|best|final|appropriate)\s+(?:option|choice|letter|response|selection)\b"
     r"[^\n.:;?!=]{0,60}?(?:\bis\b|\bwould be\b|\bmust be\b|[:=])"
+    r"|\banswer[ *_]*[-–—](?=\s)"
     r"|\bi(?:['’]d| would|['’]ll| will)? (?:choose|pick|select|(?:go|opt) (?:with|for))\b"
 )
 _CALLED = re.compile(
@@ -46,6 +54,9 @@ _CALLED = re.compile(
     rf"\s+(?:is\s+|must be\s+|would be\s+|as\s+)?{_CORRECT}(?!\s+(?:if|when|only)\b))"
     r"|(?:^|(?<=\s))(?=[*]{0,2}\((?:[a-z]|\d{1,2})\)[*]{0,2}\s+(?:is|must be|would be)\s+the "
     r"(?:most |only )?(?:correct|right|best|appropriate) (?:answer|option|choice)\b)"
+    r"|^(?=[*]{0,2}(?:[a-z]|\d{1,2})[*]{0,2} is (?:the )?correct(?: (?:answer|option|choice))?"
+    r"[*]{0,2}[.!]?\s*$)",
+    re.M,
 )
 _CONCLUDED = re.compile(
     r"(?:\b(?:therefore|thus|hence|so|conclusion)\b)[,:]?"
@@ -80,7 +91,9 @@ def read_choice(text: str, question: str, options: Mapping[str, str], right: fro
 
 
 def _plain(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+    if text.isascii():
+        return text
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 def _statements(text: str) -> list[str]:
@@ -116,7 +129,7 @@ class _Reader:
         rest = said[_LEAD.match(said).end() :]  # type: ignore[union-attr]
         found = _LABEL.match(rest)
         label = self._label(found, rest) if found else None
-        if label is None or found is None:
+        if label is None or found is None or (found[2] and self._is_named(rest, label)):
             return self._by_text(rest)
         if _DENIED.match(rest, found.end()):
             return None
@@ -128,6 +141,8 @@ class _Reader:
         if not lines:
             return NONE
         found = [self._line(line) for line in lines]
+        if len(set(found)) > 1 and all(map(self._is_alone, lines)) and all(found):
+            return SEVERAL
         for end in (-1, 0):
             if found[end] and self._is_alone(lines[end]):
                 return found[end] or NONE
@@ -174,13 +189,28 @@ class _Reader:
         """Find the option whose words are stated."""
         if not self.options:
             return None
-        words = normalised(re.split(r"[.;!?](?:\s|$)|\n", rest, maxsplit=1)[0])
+        said = re.split(r"[.;!?](?:\s|$)|\n", rest, maxsplit=1)[0]
+        if found := self._with_text(said):
+            return found
+        if meant := _MEANT_TOO.match(said):
+            label = meant[2].upper()
+            return label if label and self._with_text(meant[1]) == label else None
+        return self._with_text(_REJECTED.split(said, maxsplit=1)[0])
+
+    def _with_text(self, said: str) -> str | None:
+        words = normalised(said)
         found = [label for label, text in self.options.items() if text and text == words]
         return found[0] if len(found) == 1 else None
+
+    def _is_named(self, rest: str, label: str) -> bool:
+        """Whether what looks like a label begins the text of another option ("C major")."""
+        named = self._by_text(rest) if " " in rest.strip() else None
+        return named is not None and named != label
 
     def _line(self, line: str) -> str | None:
         """Read a line that begins with a label and is nothing else, or goes on with its text."""
         said = _LATEX.sub("", line[:2000]).strip().lstrip("*_`\"'#>- ")
+        said = _OPTION.sub("", said)
         found = _LABEL.match(said)
         if not found:
             return self._by_text(said)
@@ -193,4 +223,6 @@ class _Reader:
         if alone or (words and normalised(after).startswith(words)):
             return label
         marked = bool(found[1]) or after[:1] in (")", ".", ":")
-        return label if marked and not self.options and not found[0].islower() else None
+        if marked and not self.options and not found[0].islower():
+            return label
+        return None if marked else self._by_text(said)

@@ -34,7 +34,7 @@ class ExactMatch(Metric):
         if (truth := boolean_of(right)) is not None:
             return score_boolean(text, truth)
         said = stated_text(text)
-        matches = any(_same(said, gold) for gold in right)
+        matches = any(is_same(said, gold) for gold in right)
         return Scored(float(matches), None if matches else "another answer", said[:200])
 
 
@@ -47,7 +47,7 @@ def score_boolean(text: str, truth: bool) -> Scored:
     return Scored(float(matches), None if matches else "another answer", "yes" if said else "no")
 
 
-def _same(said: str, gold: str) -> bool:
+def is_same(said: str, gold: str) -> bool:
     """Compare words; articles count where a right answer is nothing but one (the letter A)."""
     articles = not normalised(gold)
     right = normalised(gold, articles=articles)

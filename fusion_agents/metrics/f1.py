@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fusion_agents.metrics.base import Metric, Scored, golds
 from fusion_agents.metrics.booleans import boolean_of
-from fusion_agents.metrics.exact_match import score_boolean
+from fusion_agents.metrics.exact_match import is_same, score_boolean
 from fusion_agents.metrics.normalising import normalised
 from fusion_agents.metrics.stated_text import stated_text
 from fusion_agents.metrics.statements import visible
@@ -37,7 +37,10 @@ class TokenF1(Metric):
             return score_boolean(text, truth)
         said = stated_text(text)
         words = Counter(normalised(said).split())
-        best = max(_overlap(words, Counter(normalised(gold).split())) for gold in right)
+        best = max(
+            float(is_same(said, gold)) or _overlap(words, Counter(normalised(gold).split()))
+            for gold in right
+        )
         return Scored(best, None if best else "no word in common", said[:200])
 
 

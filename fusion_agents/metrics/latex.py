@@ -12,6 +12,7 @@ _CLAUSE = re.compile(r"(?<!\d)[.!?](?=\s|$)|(?<=\d)[.](?=\s|$)|\s(?:because|sinc
 _SPACING = re.compile(r"(?<!\\)\\[,;:! ]|\\(?:left|right|big|Big|displaystyle|quad|qquad)\b|[~$]")
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox|operatorname)\s*\{([^{}]*)\}")
 _SHORT_FRACTION = re.compile(r"\\[dt]?frac\s*(?:(\d)(\d)|\{([^{}]*)\}(\d)|(\d)\{([^{}]*)\})")
+_REPEATING = re.compile(r"(?<![\d.])(\d{0,9})\.(\d{0,9})\\(?:overline|bar)\s*\{(\d{1,9})\}(?!\d)")
 _SIGNS = str.maketrans(
     {
         "−": "-", "–": "-", "×": r"\cdot ", "·": r"\cdot ", "⋅": r"\cdot ", "π": r"\pi ",
@@ -52,7 +53,7 @@ def stated_formula(statement: Statement) -> str:
         return said.strip("$ ")
     formulas = list(_FORMULA.finditer(said))
     if not formulas:
-        return _CLAUSE.split(said, maxsplit=1)[0].strip(" *`$:.\"'")
+        return _CLAUSE.split(said, maxsplit=1)[0].strip(" *`$:.,;\"'")
     kept = formulas[:1]
     for before, found in pairwise(formulas):
         if not _BETWEEN.fullmatch(said[before.end() : found.start()]):
@@ -68,7 +69,7 @@ def tidy(answer: str) -> str:
     ('\\frac{1}{2}', '2\\sqrt{10}', '( 1, 2 )', '\\sqrt{2} \\cdot \\pi')
     """
     text = _SPACING.sub(" ", answer.replace("\\$", "").replace("\\%", "%").translate(_SIGNS))
-    text = re.sub(r"\\[dt]frac", r"\\frac", text)
+    text = _REPEATING.sub(_as_fraction, re.sub(r"\\[dt]frac", r"\\frac", text))
     text = _SHORT_FRACTION.sub(_fraction, text)
     for pattern, latex in _PLAIN:
         text = pattern.sub(latex, text)
@@ -127,4 +128,12 @@ def _is_long(text: str) -> bool:
 
 def _fraction(found: re.Match[str]) -> str:
     over, under = (group for group in found.groups() if group is not None)
+    return f"\\frac{{{over}}}{{{under}}}"
+
+
+def _as_fraction(found: re.Match[str]) -> str:
+    """Write a decimal that repeats as a fraction."""
+    whole, once, again = found.groups()
+    under = (10 ** len(again) - 1) * 10 ** len(once)
+    over = int(whole + once + again) - int(whole + once or "0")
     return f"\\frac{{{over}}}{{{under}}}"

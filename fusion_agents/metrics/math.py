@@ -20,6 +20,8 @@ _REASONS: dict[Verdict, str | None] = {
     "unreadable": "the answer cannot be read",
     "too costly": "the answer takes too long to compare",
 }
+_BASE = re.compile(r"^\d+_\{?(\d+)\}?$")
+_DENIED = re.compile(r"\W*(?:not|never)\b", re.I)
 _MATHEMATICS = re.compile(r"[\d\\^=<>√π∞]|^\W*[a-zA-Z]\W*$|[a-zA-Z]\s*[+*/-]\s*[a-zA-Z]")
 
 
@@ -73,7 +75,7 @@ def _final(text: str, *, in_words: bool, numeric: bool) -> str | None:
         said = stated_formula(statement)
         if not said and statement.kind in ("field", "tag"):
             return None
-        if "\\boxed" in said:
+        if "\\boxed" in said or (not in_words and _DENIED.match(said)):
             continue  # the box itself comes next
         if numeric and (is_prose(said) or statement.kind == "phrase"):
             said = stated_number(statement) or said
@@ -115,5 +117,8 @@ def _is_same(said: str, right: str) -> bool:
 def _is_other(said: str, right: str) -> bool:
     """Whether two answers are different at a glance."""
     if as_words(right) or not right:
+        return True
+    base, wanted = _BASE.search(said), _BASE.search(right)
+    if base and wanted and base[1] != wanted[1]:
         return True
     return as_number(said) is not None and as_number(right) is not None

@@ -38,10 +38,16 @@ class MultipleChoice(Metric):
         right = {label(gold) for gold in golds(query)} - {""}
         if not right:
             raise DataError(f"the ground truth of query {query.id!r} is not a letter or number")
+        options = read_options(query.text)
+        if options and not {r.isdigit() for r in right} & {one.isdigit() for one in options}:
+            raise DataError(
+                f"the ground truth of query {query.id!r} is {'/'.join(sorted(right))}, "
+                f"and its options are labelled {', '.join(options)}"
+            )
         text = visible(response)
         if not text.strip():
             return Scored(0.0, "empty response")
-        choice = read_choice(text, query.text, read_options(query.text), frozenset(right))
+        choice = read_choice(text, query.text, options, frozenset(right))
         if choice in (NONE, SEVERAL):
             return Scored(0.0, choice)
         return Scored(float(choice in right), None if choice in right else "wrong choice", choice)

@@ -6,10 +6,15 @@ import unicodedata
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 _ACCENT = re.compile("[\u0300-\u036f]")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_DOTTED = re.compile(r"(?<=\b[a-z])\.(?=[a-z]\b)")
-_JOINING = re.compile(r"['’ʼ`´]")
+_DOTTED = re.compile(r"(?<=\b[a-z])\.(?:\s?(?=[a-z]\.)|(?=[a-z]\b))")
+_JOINING = re.compile("['’ʼ`´\u200c\u200d]")
+_VOWELS = (
+    "\u0900-\u0963\u0966-\u0dff\u0e31-\u0e3a\u0e47-\u0e4e\u0eb1-\u0ebc\u0ec8-\u0ecd"
+    "\u0f18-\u0fbc\u102b-\u103e\u1056-\u1059\u17b4-\u17d3"
+)
+"""Letters that are written as marks on others, in scripts of India and its neighbours."""
 _MINUS = re.compile(r"(?<![\w.)])[-−–](?=[.]?\d)")
-_APART = re.compile(r"[^\w\s.\x00]|_|(?<!\d)(?<!\x00)\.|\.(?!\d)")
+_APART = re.compile(rf"[^\w\s.\x00{_VOWELS}]|_|(?<!\d)(?<!\x00)\.|\.(?!\d)")
 _IDEOGRAPH = re.compile("([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])")
 
 

@@ -8,7 +8,12 @@ from typing import NamedTuple
 
 from fusion_agents.errors import DataError
 from fusion_agents.metrics.base import Metric, Scored, golds
-from fusion_agents.metrics.numerals import Numeral, read_number_words, read_numerals
+from fusion_agents.metrics.numerals import (
+    Numeral,
+    begins_with_number_words,
+    read_number_words,
+    read_numerals,
+)
 from fusion_agents.metrics.statements import (
     Statement,
     stated_answers,
@@ -18,6 +23,7 @@ from fusion_agents.metrics.statements import (
 from fusion_agents.types import Query
 
 NO_NUMBER = "no stated number"
+SEVERAL = "several answers stated"
 
 _STOP = re.compile(r"(?<!\bno)[.!?](?=\s|$)|\s(?:because|since)\s|\n", re.I)
 _EQUALS = re.compile(r"[=≈]|\\approx")
@@ -27,6 +33,14 @@ _BEGIN = re.compile(
     r"[\s:>\"'“(]*(?:(?:exactly|approximately|about|around|roughly|only|just|a total of)\s+)*"
 )
 _ENDS = re.compile(r"\s*(?:[^\W\d]+\s*)?(?:[,;]\s|$|(?:which|meaning|after|when|if)\b)")
+_DENIED = re.compile(
+    r"\W*(?:not|never)\b|.{0,80}\b(?:wrong|incorrect) answer\b"
+    r"|.{0,80}\banswer(?:(?: is|:)[ *]*not\b| isn['’]t\b| (?:can|could)(?:not|n['’]t| not) be\b)",
+    re.I,
+)
+_SUM = re.compile(r"[\s(]*[\d.,]+[\s)]*(?:[-–−+÷×/][\s(]*[\d.,]+[\s).]*)+")
+_THIN = re.compile(r"(?<=\d)\\[,!](?=\d{3}(?!\d))")
+_HALVES = str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3"})
 _OR = re.compile(r"\s*(?:[^\W\d]+\s+)?(?:or|and)\s+[$€£]?$", re.I)
 
 
@@ -113,9 +127,13 @@ def _final(text: str, asked: frozenset[Fraction] = frozenset()) -> _Read | str:
     for line in reversed(text.rstrip()[-5000:].split("\n")):
         for sentence in reversed(re.split(r"(?<=[.!?])\s", line)):
             plain = _plain(sentence)
+            if _DENIED.match(plain):
+                continue
             if numerals := list(read_numerals(plain)):
                 return _Read(numerals[-1], plain[numerals[-1].start : numerals[-1].end])
-    return NO_NUMBER
+    alone = text.strip().strip("*. !")
+    words = begins_with_number_words(alone) if len(alone) <= 60 else None
+    return NO_NUMBER if words is None else _Read(Numeral(words, False, 0, 0, 0), alone)
 
 
 def last_number(text: str) -> str | None:
@@ -131,6 +149,8 @@ def _stated(statement: Statement, asked: frozenset[Fraction] = frozenset()) -> _
     (`It takes 3 men 18 days`), or the last one.
     """
     said = _plain(statement.text[:2000])
+    if _DENIED.match(said):
+        return None
     if statement.kind == "phrase":
         said = _STOP.split(said.strip(), maxsplit=1)[0]
     if sure := _first(said):
@@ -140,8 +160,12 @@ def _stated(statement: Statement, asked: frozenset[Fraction] = frozenset()) -> _
     if not numerals:
         return _in_words(said) or (NO_NUMBER if statement.kind in ("field", "tag") else None)
     first, last = numerals[0], numerals[-1]
+    if len(numerals) > 1 and (
+        _SUM.fullmatch(said) or (statement.kind == "field" and said.lstrip().startswith("["))
+    ):
+        return SEVERAL
     if len(numerals) > 1 and _OR.search(said[first.end : numerals[1].start]):
-        return None if first.value == numerals[1].value else "several answers stated"
+        return None if first.value == numerals[1].value else SEVERAL
     begins = _BEGIN.match(said)
     is_first = len(numerals) == 1 or (begins is not None and begins.end() >= first.start)
     new = [numeral for numeral in numerals if numeral.value not in asked]
@@ -165,4 +189,5 @@ def _in_words(said: str) -> _Read | None:
 
 
 def _plain(text: str) -> str:
-    return _MARKUP.sub(" ", _TEXT.sub(r" \1 ", text.replace("\\$", "$").replace("$", "")))
+    text = _THIN.sub(",", text.translate(_HALVES).replace("\\$", "$")).replace("$", " ")
+    return _MARKUP.sub(" ", _TEXT.sub(r" \1 ", text))

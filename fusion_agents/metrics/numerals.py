@@ -9,9 +9,11 @@ _DIGITS = 60
 """Longer numbers, and powers of ten beyond 10**60, are not read."""
 
 _SPACE = "[\u00a0\u2009\u202f]"
+_IDEOGRAPHS = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+"""Scripts without spaces between words and numbers."""
 _PLAIN = rf"(?:\d{{1,3}}(?:(?:,|\{{,\}}|\\,|{_SPACE})\d{{3}})+|\d+)(?:\.\d+)?|\.\d+"
 _NUMERAL = re.compile(
-    rf"""(?<![\w.:/^])(?:(?P<sign>[-−–+])\s?)?[$€£¥₹]?\s?(?:\\\$)?(?P<sign2>[-−])?
+    rf"""(?<![^\W{_IDEOGRAPHS}])(?<![.:/^])(?:(?P<sign>[-−–+]|(?i:minus|negative)\b)\s?)?[$€£¥₹]?\s?(?:\\\$)?(?P<sign2>[-−])?
     (?:\\[dt]?frac\s*\{{(?P<over>{_PLAIN})\}}\s*\{{(?P<under>{_PLAIN})\}}
     |(?P<whole>{_PLAIN})
       (?:\s*(?:x|×|\*|\\times|\\cdot|·)\s*10\s*(?:\^|\*\*)\s*\{{?\(?(?P<power>[-−+]?\d{{1,4}})\)?\}}?
@@ -34,7 +36,15 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _WORDS = {word: value for value, word in enumerate(_SMALL)} | {
     word: 10 * value for value, word in enumerate(_TENS, 2)
 }
-_NAMED = re.compile(rf"\b({'|'.join(_WORDS)})\b(?:[- ]({'|'.join(_SMALL[1:10])})\b)?", re.I)
+_PARTS = {"half": 2, "halves": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6,
+          "eighth": 8, "tenth": 10}  # fmt: skip
+_HUGE = {"hundred": 100, "dozen": 12} | _SCALES
+_ANY = "|".join([*_WORDS, *_HUGE])
+_NAMED = re.compile(
+    rf"\b(?:(minus|negative)\s+)?((?:{'|'.join(_WORDS)})\b(?:(?:[- ]|,? and |, )(?:{_ANY})\b)*)"
+    rf"(?:[- ]({'|'.join(_PARTS)})s?\b)?",
+    re.I,
+)
 
 
 class Numeral(NamedTuple):
@@ -61,15 +71,47 @@ def read_numerals(text: str) -> Iterator[Numeral]:
 
 
 def read_number_words(text: str) -> list[Fraction]:
-    """Read numbers below one hundred that are written out.
+    """Read numbers that are written out.
 
-    >>> [str(value) for value in read_number_words("twenty-one or Three")]
-    ['21', '3']
+    >>> [str(value) for value in read_number_words("twenty-one or Three, minus five thousand")]
+    ['21', '3', '-5000']
+    >>> [str(value) for value in read_number_words("one hundred and five; two thirds; one or two")]
+    ['105', '2/3', '1', '2']
     """
-    return [
-        Fraction(_WORDS[tens.lower()] + (_WORDS[ones.lower()] if ones else 0))
-        for tens, ones in _NAMED.findall(text)
-    ]
+    return [value for found in _NAMED.finditer(text) for value in _named(found)]
+
+
+def begins_with_number_words(text: str) -> Fraction | None:
+    """Read a number that is written out, where nothing but two words at most follows.
+
+    >>> str(begins_with_number_words("Twelve red apples")), begins_with_number_words("No one")
+    ('12', None)
+    """
+    found = _NAMED.match(text)
+    values = _named(found) if found and len(text[found.end() :].split()) <= 2 else []
+    return values[0] if len(values) == 1 else None
+
+
+def _named(found: re.Match[str]) -> list[Fraction]:
+    """Add up the words of a number; several where they are no single one ("two and three")."""
+    numbers, whole, part, before = list[int](), 0, 0, 100
+    for word in re.findall(r"[a-z]+", found[2].lower()):
+        if word == "and":
+            continue
+        size = _HUGE.get(word) or _WORDS[word]
+        if word in _SCALES:
+            whole, part = whole + part * size, 0
+        elif word in _HUGE:
+            part *= size
+        elif before >= 100 or (before >= 20 and 0 < size < 10):
+            part += size
+        else:
+            numbers.append(whole + part)
+            whole, part = 0, size
+        before = 100 if word in _HUGE else size
+    numbers.append(whole + part)
+    share = Fraction(-1 if found[1] else 1, _PARTS[found[3].lower()] if found[3] else 1)
+    return [number * share for number in numbers]
 
 
 def _value(found: re.Match[str]) -> Numeral | None:

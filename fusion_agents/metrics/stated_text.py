@@ -4,8 +4,14 @@ import re
 
 from fusion_agents.metrics.statements import stated_answers
 
+_SHORT = (
+    *("prof", "capt", "gen", "sgt", "col", "maj", "rev", "gov", "sen", "rep", "mrs", "vol", "fig"),
+    *("jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"),
+)
+"""Abbreviations that begin a name or a date."""
+_WHOLE = "".join(rf"(?<!\b(?i:{short}))" for short in _SHORT)
 _CLAUSE = re.compile(
-    r"(?<=[^\W\d_]{3})[*_`)\"']*[.!?](?=\s)|[!?](?=\s)|(?<=\d)\.(?=\s)|\s(?:because|since)\s"
+    rf"(?<=[^\W\d_]{{3}}){_WHOLE}[*_`)\"']*[.!?](?=\s)|[!?](?=\s)|(?<=\d)\.(?=\s)|\s(?:because|since)\s"
 )
 _WRAPPED = re.compile(r"\\(?:boxed|text(?:bf|it|rm)?|math(?:rm|bf|it)|fbox)\s*\{([^{}]*)\}")
 

@@ -34,7 +34,8 @@ _VERB = (
     r"|[:=：→]|\*\*|->)"
 )
 _PHRASE = re.compile(
-    rf"\banswers?\b(?! (?:question|key|sheet|booklet)s?\b)[^\n.:;?!=：→*]{{0,60}}?(?:{_VERB}|\n)"
+    r"(?:\b|(?<=_))answers?(?![^\W_])(?! (?:question|key|sheet|booklet)s?\b)"
+    rf"(?:[*_]{{1,2}}(?=:))?[^\n.:;?!=：→*]{{0,60}}?(?:{_VERB}|\n)"
 )
 _FIELD = re.compile(
     r"""["'](?:final|correct|best|my|the)?[_ ]?(?:answer|choice)[_ ]?"""
@@ -47,6 +48,11 @@ _DOUBTED = re.compile(
     r"(?:n['’]t|\bnot|\bnever|\bwhether|\bif|\bunless|\bdoubt)"
     r"(?: (?:say|think|believe|know|clear|certain|sure|convinced|claim))?(?: that| whether| if)?"
     r"(?: the)?(?: (?:final|correct|right|best))?[ *_]*$"
+)
+_WRONG = re.compile(
+    r"\b(?:wrong|incorrect|false|worst|mistaken|least \w+|unlikely that(?: the)?(?: correct)?"
+    r"|(?:might|may|could|tempting to) (?:say|think|believe|assume|argue|conclude)(?: that)?"
+    r"(?: the)?(?: correct)?)[ *_]*$"
 )
 _ESCAPED = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _LATEX = re.compile(r"[fbtr][a-zA-Z]|n(?:eq|abla|mid|ot|ewline|u)\b")
@@ -141,7 +147,7 @@ def _is_meant(low: str, found: re.Match[str]) -> bool:
         return False  # a list of several follows
     if found[0].endswith("\n"):
         return len(before.split()) <= 2 and len(found[0].strip(_EDGE)) <= len("answers")
-    return _DOUBTED.search(before) is None
+    return _DOUBTED.search(before) is None and _WRONG.search(before) is None
 
 
 def _rest(text: str, start: int) -> str:

@@ -29,6 +29,7 @@ def score(response: str, gold: str) -> Scored:
         (r"\boxed{y = 2x + 1}", "y=2x+1"), (r"The answer is $x = 5$.", "5"), ("1/2", "0.5"),
         (r"So it is $\boxed{7}$, which is $3 + 4$.", r"We add: $\boxed{7}$"), ("-2", "-2"),
         (r"\boxed{\begin{bmatrix}1\\2\end{bmatrix}}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
+        (r"\boxed{0.1\overline{6}}", r"\frac16"), ("The answer is 2x + 1, since it fits.", "2x+1"),
         ("The answers are $x=1$ and $x=2$.", "1,2"), (r"{'answer': '\frac{1}{3}'}", r"\frac13"),
     ],
 )  # fmt: skip
@@ -42,7 +43,9 @@ def test_equal_answers_are_right(response: str, gold: str) -> None:
         (r"\boxed{(2,1)}", "(1,2)"), (r"\boxed{[0,1]}", "[0,1)"), (r"\boxed{2x}", "x^2"),
         (r"\boxed{\text{Mondya}}", r"\text{Monday}"), ("25.88", "26"), ("-2", "2"),
         (r"It is $\boxed{3}$. No, it is $\boxed{4}$.", "3"), ("It cannot be determined.", "3"),
-        (r"\boxed{}", "3"), ("35", "3.5"), (r"\boxed{x}", r"\text{x-axis}"), (r"\boxed{1,2}", "1"),
+        ("The answer is not 3.", "3"), (r"\boxed{1011_2}", "1011_3"), (r"\boxed{}", "3"),
+        ("The wrong answer is 3.", "3"), (r"\boxed{0.\overline{3}}", "0.3"), ("35", "3.5"),
+        (r"\boxed{x}", r"\text{x-axis}"), (r"\boxed{1,2}", "1"),
         ("__import__('os').system('true')", "3"), (r"\boxed{__import__('os').getpid()}", "x"),
     ],
 )  # fmt: skip

@@ -36,7 +36,9 @@ def read(response: str, query: Query = CITIES) -> str | None:
         "The seat of government has long been in option (B).", "First A, then C?\nB",
         "The answer is B because A is not a capital.", "Between A and C... no. Answer: B, Paris.",
         "<think>The answer is C.</think>The answer is B.", "**B**\n\nIt is a large city.",
-        '>> FINAL ANSWER:\n"""\n(B) Paris\n"""',
+        '>> FINAL ANSWER:\n"""\n(B) Paris\n"""', "Answer - B", "__Answer__: __B__", "*Answer*: *B*",
+        "Option B", "B is correct.", "**B** is the correct answer.", "The answer is Paris (B).",
+        "The answer is Paris, option B.", "The answer is Paris, not Lyon.", "Answer: B\u200b",
     ],
 )  # fmt: skip
 def test_a_stated_choice_is_read(response: str) -> None:
@@ -55,7 +57,10 @@ def test_a_stated_choice_is_read(response: str) -> None:
         "The answer depends.", "The answer is a city.", "The answer is A good guess.",
         "Options A, B, C and D were looked at.", '{"answer": null}', r"\boxed{}", "Answer:",
         "The correct answers are:\n(A) Lyon\n(B) Paris", "(A) and (B)", "B = 3", "the sky",
-        "The answer is B. On reflection, the answer is C.", "The answer is N/A.",
+        "The answer is B. On reflection, the answer is C.", "The answer is N/A.", "A\nB",
+        "The wrong answer is B.", "An incorrect answer is B.", "The least likely answer is B.",
+        "It is unlikely that the answer is B.", "One might think the answer is B.",
+        "The answer is Paris (C).", "The answer is not Paris.", "The answer is Paris or Nice.",
     ],
 )  # fmt: skip
 def test_a_letter_that_is_not_stated_as_the_answer_scores_nothing(response: str) -> None:
@@ -74,6 +79,12 @@ def test_other_numbers_are_no_choices(response: str) -> None:
     assert MultipleChoice().score(response, NUMBERED).score == 0.0
 
 
+def test_the_text_of_an_option_may_begin_with_the_letter_of_another() -> None:
+    keys = Query(text="Which key?\n(A) C major\n(B) A minor\n(C) A large one", ground_truth="A")
+    assert [read(said, keys) for said in ("The answer is C major.", "A minor")] == ["A", "B"]
+    assert [read(said, keys) for said in ("A large one", "The answer is C.")] == ["C", "C"]
+
+
 @pytest.mark.parametrize("gold", ["B", "(B)", "b", "B."])
 def test_the_right_label_may_be_decorated(gold: str) -> None:
     assert MultipleChoice().score("B", BARE.model_copy(update={"ground_truth": gold})).score == 1
@@ -82,6 +93,11 @@ def test_the_right_label_may_be_decorated(gold: str) -> None:
 def test_a_right_answer_that_is_no_label_is_refused() -> None:
     with pytest.raises(DataError, match="letter or number"):
         MultipleChoice().score("B", Query(text="?", ground_truth="Paris"))
+
+
+def test_a_right_answer_that_is_labelled_otherwise_than_the_options_is_refused() -> None:
+    with pytest.raises(DataError, match="is 1, and its options are labelled A, B, C, D"):
+        read("B", CITIES.model_copy(update={"ground_truth": "1"}))
 
 
 def test_what_a_model_goes_on_to_ask_itself_is_not_read() -> None:

@@ -29,6 +29,10 @@ def score(response: str, gold: str, text: str = "How much?") -> float | None:
         ("The final answer is 18, meaning that f(2) = 3.", "18"), ("1{,}250", "1250"),
         ("The answer is that 3 men need 18 days.", "18"), (".5", "0.5"), (r"\$18", "18"),
         ("The answer is 18.\n\nQuestion: How many more?\nThe answer is 4.", "18"),
+        ("Twelve apples.", "12"), ("The answer is five hundred and two dollars.", "502"),
+        ("The answer is two dozen.", "24"), ("Answer: two thirds", "2/3"), ("minus 18", "-18"),
+        ("The answer is negative 5.", "-5"), ("The answer is minus five.", "-5"), ("3½", "3.5"),
+        ("答案是18。", "18"), ("US$18", "18"), (r"\boxed{1\,800}", "1800"),
     ],
 )  # fmt: skip
 def test_the_final_number_is_read(response: str, gold: str) -> None:
@@ -41,6 +45,10 @@ def test_the_final_number_is_read(response: str, gold: str) -> None:
         ("35", "3.5"), ("3.5", "35"), ("18", "1.8"), ("180", "18"), ("3", "-3"), ("12:30", "12"),
         ("The answer is 17 or 18.", "18"), ("18 was my first thought. Answer: 17", "18"),
         ('{"reasoning": "it may be 18", "answer": "unknown"}', "18"), ("A18B", "18"),
+        ("The answer is negative 5.", "5"), ("The answer is five hundred.", "5"),
+        ("The answer is one half.", "1"), ("The answer is not 18.", "18"), ("Answer: 9 + 9", "9"),
+        ("The answer isn't 18", "18"), ("Answer: not 18", "18"), ("Answer: 17-19", "17"),
+        ('{"answer": [17, 18]}', "18"), ("The wrong answer is 18.", "18"),
         ("3.34", "3.33"), ("25.88", "26"), ("many", "18"), ("1e999999999", "18"),
     ],
 )  # fmt: skip

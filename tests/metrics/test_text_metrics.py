@@ -26,6 +26,9 @@ def given_score(metric: Metric, response: str, *golds: str) -> float | None:
         ("The Beatles", "beatles"), ("U.S.A.", "USA"), ("Beyonce", "Beyoncé"), ("ＡＢＣ", "abc"),
         ("It was long ago. The answer is: Rome.", "Rome"), ('{"answer": "Rome"}', "rome"),
         ("1,000", "1000"), ("Answer: **O'Brien**", "OBrien"), ("A", "A"), ("B & C", "b, c"),
+        ("J. K. Rowling", "J.K. Rowling"), ("Answer: Prof. Smith", "Prof. Smith"),
+        ("Answer: Oct. 5, 1999. I am sure.", "Oct. 5, 1999"),
+        ("Answer: Mrs. Dalloway", "Mrs Dalloway"),
         ("yes", "True"), ("The answer is: False, as it says.", "no"), ("Yes, it did.", "yes"),
     ],
 )  # fmt: skip
@@ -35,7 +38,15 @@ def test_exact_match_overlooks_form(response: str, gold: str) -> None:
 
 @pytest.mark.parametrize(
     ("response", "gold"),
-    [("Roman", "Rome"), ("In Rome", "Rome"), ("-5", "5"), ("3.5", "35"), ("B", "A"), ("!", "?")],
+    [
+        ("Roman", "Rome"),
+        ("In Rome", "Rome"),
+        ("-5", "5"),
+        ("3.5", "35"),
+        ("B", "A"),
+        ("!", "?"),
+        ("कि", "की"),
+    ],
 )
 def test_exact_match_overlooks_no_word(response: str, gold: str) -> None:
     assert given_score(ExactMatch(), response, gold) == 0.0
@@ -50,6 +61,8 @@ def test_exact_match_overlooks_no_word(response: str, gold: str) -> None:
         ("Some say yes and others say no.", "yes", 0.0), ("True or false? Hard.", "True", 0.0),
         ("The passage says it is true. Answer: **Yes**", "True", 1.0), ("Not true.", "True", 0.0),
         ("It took no time.\nNo", "False", 1.0), ("No one knows.", "False", 0.0),
+        ("No idea.", "no", 0.0), ("No information is given.", "no", 0.0),
+        ("No doubt: yes", "no", 0.0),
     ],
 )  # fmt: skip
 def test_yes_and_no_are_read_from_the_stated_answer(
@@ -142,3 +155,17 @@ def test_coverage_counts_inflected_words() -> None:
     scored = Coverage().score("He carried it, stopped, and danced by the swimming pools.", query)
     assert scored.score == pytest.approx(0.8)
     assert scored.reason == "missing: cat"
+
+
+@pytest.mark.parametrize("metric", [ExactMatch(), Contains(), TokenF1()])
+def test_an_article_may_be_a_right_answer(metric: Metric) -> None:
+    assert [given_score(metric, said, "A") for said in ("A", "The answer is A.")] == [1.0, 1.0]
+    assert [given_score(metric, said, "A") for said in ("B", "The", "A dog")] == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [("It is not Rome.", 0.0), ("It isn't Rome.", 0.0), ("Not Rome? No, Rome it is.", 1.0)],
+)
+def test_contains_overlooks_what_is_denied(response: str, expected: float) -> None:
+    assert given_score(Contains(), response, "Rome") == expected
