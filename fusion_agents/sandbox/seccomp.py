@@ -1,7 +1,8 @@
 """The filter of system calls, assembled here so that no library is needed.
 
 Everything that Python programs need is allowed; what opens a way to the kernel, to other processes
-or to the network is refused: `EPERM`, and `ENOSYS` for `clone3`, whose flags a filter cannot read.
+or to the network, or holds memory that no limit counts, is refused: `EPERM`, and `ENOSYS` for
+`clone3`, whose flags a filter cannot read.
 """
 
 import platform
@@ -39,6 +40,9 @@ _EVERYWHERE = {
     "open_tree_attr": 467,
 }
 _X86_64 = {
+    "shmget": 29,
+    "semget": 64,
+    "msgget": 68,
     "ptrace": 101,
     "syslog": 103,
     "mknod": 133,
@@ -75,6 +79,7 @@ _X86_64 = {
     "mknodat": 259,
     "unshare": 272,
     "move_pages": 279,
+    "mq_open": 240,
     "perf_event_open": 298,
     "fanotify_init": 300,
     "name_to_handle_at": 303,
@@ -85,6 +90,7 @@ _X86_64 = {
     "process_vm_writev": 311,
     "kcmp": 312,
     "finit_module": 313,
+    "memfd_create": 319,
     "kexec_file_load": 320,
     "bpf": 321,
     "userfaultfd": 323,
@@ -111,6 +117,10 @@ _GENERIC = {
     "setdomainname": 162,
     "settimeofday": 170,
     "adjtimex": 171,
+    "mq_open": 180,
+    "msgget": 186,
+    "semget": 190,
+    "shmget": 194,
     "add_key": 217,
     "request_key": 218,
     "keyctl": 219,
@@ -131,6 +141,7 @@ _GENERIC = {
     "process_vm_writev": 271,
     "kcmp": 272,
     "finit_module": 273,
+    "memfd_create": 279,
     "bpf": 280,
     "userfaultfd": 282,
     "kexec_file_load": 294,

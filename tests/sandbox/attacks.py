@@ -82,6 +82,21 @@ _ESCAPES = {
             got = ['memfd']
         except OSError:
             pass""",
+    "memory in many files": """
+        kept = []
+        try:
+            while len(kept) < 60:
+                kept.append(os.memfd_create('x'))
+                os.write(kept[-1], bytes(1 << 20))
+        except OSError:
+            pass
+        got = kept if len(kept) > 16 else []""",
+    "memory that no process has": """
+        libc = ctypes.CDLL(None)
+        for make in (lambda: libc.shmget(0, 1 << 20, 0o1600), lambda: libc.msgget(0, 0o1600),
+                     lambda: libc.semget(0, 100, 0o1600)):
+            if make() >= 0:
+                got.append('kept by the kernel')""",
     "fill /tmp and /dev/shm": """
         size = 0
         for folder in ('/tmp', '/dev/shm'):
