@@ -162,11 +162,15 @@ def _parsed(code: str) -> ast.Module | None:
 
 def _returns(statement: ast.AST) -> bool:
     """Whether there is a `return` outside of a function, which only a compiler refuses."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-        return False
-    return isinstance(statement, ast.Return) or any(
-        map(_returns, ast.iter_child_nodes(statement) if _has_block(statement) else ())
-    )
+    left = [statement]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Return):
+            return True
+        inside = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+        if _has_block(node) and not isinstance(node, inside):
+            left += ast.iter_child_nodes(node)
+    return False
 
 
 def _has_block(statement: ast.AST) -> bool:

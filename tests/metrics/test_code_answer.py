@@ -107,3 +107,15 @@ def test_hostile_responses_are_read_in_little_time(response: str) -> None:
     began = time.process_time()
     program_in(response, PROMPT, "total")
     assert time.process_time() - began < 5.0
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "if 1:\n    pass\n" + "".join(f"elif {n}:\n    pass\n" for n in range(2000)),
+        "if " + "1 if 2 else " * 800 + "3:\n    pass\n",
+    ],
+    ids=["branches", "conditions"],
+)
+def test_a_program_with_deep_branches_is_found(before: str) -> None:
+    assert program_in(f"{before}\ndef total(x):\n    return x\n", "", "total") is not None
