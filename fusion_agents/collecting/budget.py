@@ -15,31 +15,39 @@ _ENOUGH = 5
 
 
 class Forecast:
-    """Expects of a call what the arm's earlier answers say.
+    """Expects a call to be as long as the longest of the arm's earlier answers.
+
+    Most are shorter: what is kept free for them is free again when they have come, so a cap is
+    used up all the same, and hardly exceeded.
 
     Args:
         pool: Has the prices.
-        known: Mean output tokens by arm, and of how many answers.
+        known: Output tokens of each arm's longest answer, and how many answers there are.
     """
 
-    def __init__(self, pool: Pool, known: Mapping[Arm, tuple[float, int]] | None = None) -> None:
+    def __init__(self, pool: Pool, known: Mapping[Arm, tuple[int, int]] | None = None) -> None:
         self._pool = pool
-        self._means = dict(known or {})
+        self._longest = dict(known or {})
 
     def learn(self, entry: LogEntry) -> None:
         """Take an answer into account."""
         tokens = entry.usage.output_tokens
         if tokens is not None and entry.error is None:
-            mean, count = self._means.get(entry.arm, (0.0, 0))
-            self._means[entry.arm] = (mean + (tokens - mean) / (count + 1), count + 1)
+            longest, count = self._longest.get(entry.arm, (0, 0))
+            self._longest[entry.arm] = (max(longest, tokens), count + 1)
+
+    def knows(self, arm: Arm) -> bool:
+        """Whether the arm has given enough answers to expect the next one by."""
+        return self._longest.get(arm, (0, 0))[1] >= _ENOUGH
 
     def tokens(self, arm: Arm) -> int:
         """Output tokens of an answer."""
-        mean, count = self._means.get(arm, (0.0, 0))
-        if count >= _ENOUGH:
-            return round(mean)
+        longest, _ = self._longest.get(arm, (0, 0))
+        if self.knows(arm):
+            return longest
         given = map(self._pool.models[arm.model].options.get, _LIMITS)
-        return min([ANSWER_TOKENS, *(limit for limit in given if isinstance(limit, int))])
+        limits = [limit for limit in given if isinstance(limit, int)]
+        return max(longest, min([ANSWER_TOKENS, *limits]))
 
     def dollars(self, call: PlannedCall) -> Dollars:
         """What a call may cost; 0 where prices are not known."""
@@ -72,6 +80,20 @@ class Budget:
         """A call has ended."""
         self._reserved -= expected
         self._spent += cost
+
+
+def check_numbers(concurrency: int, samples: int, budget: Dollars | None) -> None:
+    """Refuse numbers with which nothing would ever be asked.
+
+    Raises:
+        ConfigError: If one of them is too small, or the budget is no number.
+    """
+    if concurrency < 1:
+        raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
+    if samples < 1:
+        raise ConfigError(f"samples must be at least 1, not {samples}")
+    if budget is not None and not budget >= 0:
+        raise ConfigError(f"a budget must be a number of dollars, not {budget}")
 
 
 def check_prices(pool: Pool, models: set[str]) -> None:

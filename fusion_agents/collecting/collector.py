@@ -1,6 +1,7 @@
 """Calls side by side: each model in its own lane, none faster than its provider takes them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from math import inf
 
@@ -9,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from fusion_agents.answering.answerer import Answerer
 from fusion_agents.answering.nouns import Call
 from fusion_agents.answering.policy import AnswerPolicy
-from fusion_agents.collecting.budget import Budget, Forecast, check_prices
+from fusion_agents.collecting.budget import Budget, Forecast, check_numbers, check_prices
 from fusion_agents.collecting.entries import answered, failed
 from fusion_agents.collecting.lanes import Lane, LaneCooldowns
 from fusion_agents.collecting.limits import AdaptiveLimit
@@ -36,6 +37,8 @@ _GAP = 0.006
 the processor and the disk have all to do at once and nothing for the rest of the time."""
 _LONGEST_REST = 3600.0
 """Seconds; a provider that asks to be left alone for longer is given up."""
+_UNKNOWN = 2
+"""Calls at a time, under a cap, of an arm of which it is not known how long its answers are."""
 _PROBES_SHARE = 20
 """A model that has not answered yet gets one of so many calls, so that a dead one costs little."""
 
@@ -56,6 +59,9 @@ class Collector:
         score: Whether answers are scored.
         on_progress: Called whenever something happens.
         planned: Number of calls, where it is known.
+
+    Raises:
+        ConfigError: If a number is none that a collection can have.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Collector:
         on_progress: OnProgress | None = None,
         planned: int | None = None,
     ) -> None:
+        check_numbers(concurrency, samples, budget)
         self.progress = CollectProgress(planned=planned)
         self.stopping: str | None = None
         self._pool = pool
@@ -89,6 +96,7 @@ class Collector:
         self._answerer = Answerer(pool, policy, cooldowns=LaneCooldowns(self._lanes))
         self._writer = LedgerWriter(self._ledger)
         self._running: set[asyncio.Task[None]] = set()
+        self._under_way: Counter[Arm] = Counter()
         self._slots_taken = 0
         self._gap = _GAP
         self._changed = asyncio.Event()
@@ -200,7 +208,13 @@ class Collector:
         return not self._answerer.cooldowns.rest(lane.model).asked and self._affordable(lane)
 
     def _affordable(self, lane: Lane) -> bool:
-        return self._cap is None or self._budget.allows(self._forecast.dollars(lane.ready[0]))
+        """Whether the cap leaves room; an arm whose length is not known is asked a few at first."""
+        if self._cap is None:
+            return True
+        call = lane.ready[0]
+        if self._under_way[call.arm] >= _UNKNOWN and not self._forecast.knows(call.arm):
+            return False
+        return self._budget.allows(self._forecast.dollars(call))
 
     def _is_over(self) -> bool:
         """Whether nothing is left to begin, or nothing may be begun any more."""
@@ -247,6 +261,7 @@ class Collector:
         """
         expected = self._forecast.dollars(call)
         self._budget.reserve(expected)
+        self._under_way[call.arm] += 1
         cost = 0.0
         try:
             await self._writer.note(
@@ -260,6 +275,7 @@ class Collector:
             return entry, self._writer.note(Outcome(call.key, entry))
         finally:
             self._budget.settle(expected, cost)
+            self._under_way[call.arm] -= 1
             self._slots_taken -= 1
             lane.limit.end()
             self._changed.set()

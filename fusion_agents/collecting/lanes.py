@@ -11,7 +11,10 @@ from fusion_agents.collecting.limits import AdaptiveLimit
 from fusion_agents.collecting.planning import CHUNK, Chunk, PlannedCall
 
 _HOPELESS = 3
-"""Rounds without an answer after which a model is given up; one is enough before the first."""
+"""Rounds without an answer after which a model is given up.
+
+Before the first answer, one is enough, if all its calls have failed.
+"""
 
 
 @dataclass(kw_only=True)
@@ -31,6 +34,9 @@ class Lane:
     _begun: int = 0
     _round_ends: int = 0
     _rounds: int = 0
+    _first_burst: int = 0
+    """Calls that had begun when the first one failed, as long as none was answered."""
+    _failures: int = 0
     _has_answered: bool = False
 
     @property
@@ -89,10 +95,13 @@ class Lane:
         if kind not in PROVIDER_IS_DOWN:
             self._rounds = 0
             return
+        self._failures += 1
+        self._first_burst = self._first_burst or max(2, self._begun)
         if number > self._round_ends:
             self._rounds += 1
             self._round_ends = self._begun
-        if kind == "auth" or self._rounds >= (_HOPELESS if self._has_answered else 1):
+        never = not self._has_answered and self._failures >= self._first_burst
+        if kind == "auth" or never or self._rounds >= _HOPELESS:
             self.given_up = self.given_up or reason
 
 

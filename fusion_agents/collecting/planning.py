@@ -1,5 +1,6 @@
 """Which calls there are to make: worked out a few at a time, and named by what they ask."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from math import ceil
@@ -14,6 +15,8 @@ from fusion_agents.pool.member import PoolModel
 from fusion_agents.pool.pool import Pool
 from fusion_agents.stores.ledger import Ledger
 from fusion_agents.types import Arm, Query, content_key
+
+logger = logging.getLogger(__name__)
 
 CODE_VERSION = "1"
 """Changes whenever the same call would be sent differently."""
@@ -93,6 +96,7 @@ class Planner:
 
     def _left(self, planned: Mapping[str, PlannedCall], number: int) -> Chunk:
         known = self._ledger.known(list(planned))
+        self._complete([call.query for key, call in planned.items() if key in known])
         calls: list[PlannedCall] = []
         answered = kept = 0
         for call in planned.values():
@@ -106,6 +110,24 @@ class Planner:
             else:
                 calls.append(call._replace(errors=found.errors))
         return Chunk(calls, answered, kept, number - len(planned))
+
+    def _complete(self, queries: Sequence[Query]) -> None:
+        """Tell the log what it may not know of queries that were asked before: how to score them.
+
+        What it knows otherwise stands; then a warning says so.
+        """
+        named = {query.id: query for query in queries if query.ground_truth is not None}
+        if not named:
+            return
+        self._ledger.complete(list(named.values()))
+        for stored in self._ledger.queries(list(named)):
+            query = named[stored.id]
+            if (stored.ground_truth, stored.metric) != (query.ground_truth, query.metric):
+                logger.warning(
+                    "query %r has another ground truth or metric in the log: that one stands; "
+                    "give the query another id to have it scored anew",
+                    stored.id,
+                )
 
     def _all(self, arms: Sequence[Arm]) -> Iterator[PlannedCall]:
         model = model_identity(self._pool.models[arms[0].model])

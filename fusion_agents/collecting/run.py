@@ -41,7 +41,7 @@ async def collect(
     Args:
         models: A pool, or what a pool is made from.
         queries: Queries or texts. Something that can be gone through several times (a list, an
-            object with `__iter__`) is read bit by bit; an iterator is read at once.
+            object with `__iter__`) is read bit by bit; what gives its items once is read at once.
         log: Where to; other collections may be in it.
         strategies: How each model is prompted; without it, as the pool says.
         arms: Exactly these arms (`model@strategy`), in place of models times strategies.
@@ -55,12 +55,13 @@ async def collect(
         on_progress: Called whenever something happens, with the same object each time.
 
     Raises:
-        ConfigError: If a model, a strategy, an arm or the budget is wrong; before any call.
+        ConfigError: If a model, a strategy, an arm, a number or the budget is wrong; before any
+            call.
         StoreError: If the log cannot be written: nothing more is asked then.
     """
     pool = models if isinstance(models, Pool) else Pool(models)
     chosen = chosen_arms(pool, strategies, arms)
-    given = list(queries) if isinstance(queries, Iterator) else queries
+    given = _repeatable(queries)
     collector = Collector(
         pool,
         chosen,
@@ -76,6 +77,16 @@ async def collect(
         planned=len(given) * len(chosen) * samples if isinstance(given, Sized) else None,
     )
     return await collector.run()
+
+
+def _repeatable(queries: Queries) -> Queries:
+    """The queries as something that each model can go through."""
+    if isinstance(queries, str | Query):
+        raise ConfigError("queries must be several: put a single one into a list")
+    if isinstance(queries, Sized):
+        return queries
+    first = iter(queries)
+    return list(first) if iter(queries) is first else queries
 
 
 class AsQueries:

@@ -418,3 +418,45 @@ def test_the_packages_name_is_not_in_the_functions_way() -> None:
 def test_the_usual_policy_bounds_every_call() -> None:
     assert isinstance(fusion_agents.collecting.POLICY, AnswerPolicy)
     assert fusion_agents.collecting.POLICY.deadline <= 600
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        *({"concurrency": 0}, {"concurrency": -1}, {"samples": 0}, {"samples": -1}),
+        *({"budget": float("nan")}, {"budget": -1.0}),
+    ],
+    ids=str,
+)
+async def test_numbers_with_which_nothing_would_be_asked_are_refused(
+    numbers: dict[str, Any], server: OpenAIServer, log: RoutingLog
+) -> None:
+    with pytest.raises(ConfigError, match=next(iter(numbers))):
+        await collect(pool_of(server, "small"), queries(2), log, **numbers)
+
+
+@pytest.mark.parametrize("one", ["How much is 1 + 1?", Query(text="How much is 1 + 1?")])
+async def test_a_single_query_is_not_taken_for_several(
+    one: Any, server: OpenAIServer, log: RoutingLog
+) -> None:
+    with pytest.raises(ConfigError, match="list"):
+        await collect(pool_of(server, "small"), one, log)
+    assert not server.hits
+
+
+class Once:
+    """Gives its queries once, and is no iterator itself."""
+
+    def __init__(self) -> None:
+        self.left = iter(queries(6))
+
+    def __iter__(self) -> Iterator[Query]:
+        return self.left
+
+
+async def test_every_model_is_asked_queries_that_are_given_once(
+    server: OpenAIServer, log: RoutingLog
+) -> None:
+    server.rule = right
+    summary = await collect(pool_of(server, "small", "large"), Once(), log)
+    assert summary.progress.planned == summary.progress.answered == 12
