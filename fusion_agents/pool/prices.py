@@ -72,7 +72,8 @@ def _listed(member: PoolModel) -> Prices | None:
     if not colon:
         provider, model = str(member.options.get("model_provider", "")), member.spec
     table = _table()
-    price = table.get(provider, {}).get(_DATE_OF_MODEL.sub("", model))
+    listed = table.get(provider, {})
+    price = listed.get(model) or listed.get(_DATE_OF_MODEL.sub("", model))
     return None if price is None else Prices(**price, as_of=table["as_of"])
 
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from fusion_agents.errors import DataError, FusionError
 from fusion_agents.stores.log_reading import read_chosen_entries
+from fusion_agents.stores.log_rows import QUERY_COLUMNS, query_from
 from fusion_agents.stores.log_writing import UNSTORABLE, insert_entries, savepoint, store_query
 from fusion_agents.stores.sqlite_file import SQLiteFile
 from fusion_agents.types import Arm, Dollars, LogEntry, Query
@@ -139,6 +140,31 @@ class Ledger:
                     (*scoring[1:], now, scoring.entry_key),
                 )
 
+    def complete(self, queries: Sequence[Query]) -> dict[str, FusionError]:
+        """Fill in what the log did not know of queries: a ground truth, a metric, a task.
+
+        What it knows already stands.
+
+        Returns:
+            By query id, what is wrong with those that cannot be stored.
+
+        Raises:
+            StoreError: If the file cannot be written.
+        """
+        refused: dict[str, FusionError] = {}
+        with self._file.writing() as connection:
+            for query in queries:
+                with _refusing(connection, query.id, refused):
+                    store_query(connection, query)
+        return refused
+
+    def queries(self, ids: Sequence[str]) -> list[Query]:
+        """The queries of these ids, at most 30,000, as the log has them."""
+        marks = ", ".join("?" * len(ids))
+        sql = f"SELECT {', '.join(QUERY_COLUMNS)} FROM queries WHERE query_id IN ({marks})"
+        with self._file.reading() as connection:
+            return [query_from(row) for row in connection.execute(sql, list(ids))]
+
     def scorings(self) -> Iterator[Scoring]:
         """Yield what metrics said, in the order in which the entries were stored."""
         sql = """
@@ -161,17 +187,17 @@ class Ledger:
         with self._file.reading() as connection:
             yield from read_chosen_entries(connection, where)
 
-    def answer_tokens(self) -> Mapping[Arm, tuple[float, int]]:
-        """Mean output tokens of each arm's answers to calls, and of how many that is the mean."""
+    def answer_tokens(self) -> Mapping[Arm, tuple[int, int]]:
+        """Output tokens of the longest answer to a call, and number of answers, of each arm."""
         sql = """
-            SELECT e.model, e.strategy, avg(e.output_tokens), count(e.output_tokens)
+            SELECT e.model, e.strategy, max(e.output_tokens), count(e.output_tokens)
             FROM calls c JOIN entries e ON e.id = c.entry
             WHERE e.error IS NULL AND e.output_tokens IS NOT NULL GROUP BY 1, 2
         """
         with self._file.reading() as connection:
             return {
-                Arm(model=model, strategy=strategy): (float(mean), int(count))
-                for model, strategy, mean, count in connection.execute(sql)
+                Arm(model=model, strategy=strategy): (int(longest), int(count))
+                for model, strategy, longest, count in connection.execute(sql)
             }
 
     def totals(self) -> Totals:

@@ -117,7 +117,7 @@ def test_the_tokens_of_answers_are_known_by_arm(log: RoutingLog) -> None:
     log.ledger.write([answer("a", response="4", usage=Usage(output_tokens=10))])
     log.ledger.write([answer("b", response="5", usage=Usage(output_tokens=20))])
     log.ledger.write([answer("c", error="timeout")])
-    assert log.ledger.answer_tokens() == {ARM: (15.0, 2)}
+    assert log.ledger.answer_tokens() == {ARM: (20, 2)}
 
 
 def test_a_log_that_cannot_be_written_notes_nothing(log: RoutingLog) -> None:
