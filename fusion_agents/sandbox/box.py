@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from fusion_agents.errors import SandboxError
@@ -139,8 +140,7 @@ class Box:
 
     def kill(self) -> None:
         """Let it die; whoever opened it waits for that."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        _kill(self._process)
 
     def end(self) -> str:
         """Say how the process ended."""
@@ -197,12 +197,38 @@ def _stop(process: subprocess.Popen[bytes], command: Command) -> None:
             subprocess.run(
                 command.stop, env=command.environment, capture_output=True, timeout=10, check=False
             )
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if process.returncode is None and _kill(process):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TICK)
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> bool:
+    """Kill what runs inside, or all if that cannot be told; whether the rest ends by itself.
+
+    Whoever started it inside then waits for it. Were that killed, too, what it leaves would wait
+    for this machine's first process, which in a container is often one that waits for nobody.
+    """
+    if process.returncode is not None:
+        return False
+    children = _children(process.pid)
+    for number in children or [process.pid]:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    return bool(children)
+
+
+def _children(number: int) -> list[int]:
+    try:
+        return list(map(int, Path(f"/proc/{number}/task/{number}/children").read_text().split()))
+    except (OSError, ValueError):  # not every kernel says it
+        return []
 
 
 def clean(text: str, longest: int = _LONGEST_COMPLAINT) -> str:

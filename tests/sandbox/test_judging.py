@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,6 +127,25 @@ def test_nothing_is_left_of_a_run() -> None:
         tried(program, "assert add(1, 2) == 3")
     assert open_files() <= before
     assert _children() <= others
+
+
+def test_nothing_of_a_stopped_run_waits_for_the_first_process() -> None:
+    program = """
+import ctypes, time
+from pathlib import Path
+from fusion_agents.sandbox.bubblewrap import Bubblewrap
+from fusion_agents.sandbox.judging import Checks, judge
+from fusion_agents.sandbox.limits import Limits
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # what would wait for the first process waits for this one
+sleeper = "import time\\ndef add(a, b): time.sleep(99)"
+for _ in range(3):
+    judge(Bubblewrap(limits=Limits(wall=0.5)), sleeper, Checks("assert add(1, 2) == 3", "add"))
+print([p.read_text() for p in Path("/proc/self/task").glob("*/children")])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.strip() == "['']", ended
 
 
 def _children() -> set[str]:
