@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fusion_agents.collecting.collector import Collector
     from fusion_agents.collecting.progress import CollectSummary
     from fusion_agents.pool.pool import Pool
+    from fusion_agents.stores.routing_log import RoutingLog
     from fusion_agents.types import Arm
 
 _INCOMPLETE, _INTERRUPTED = 2, 130
@@ -158,16 +159,16 @@ def _run(
     from fusion_agents.stores.routing_log import RoutingLog
 
     planned = asked.n_queries * len(arms) * samples
-    try:
-        with locked(log), RoutingLog(log) as opened, collect_progress(planned) as on_progress:
-            collector = Collector(
-                pool, arms, asked, opened,
-                samples=samples, planned=planned, on_progress=on_progress, **options,  # type: ignore[arg-type]
-            )  # fmt: skip
+    with locked(log), RoutingLog(log) as opened, collect_progress(planned) as on_progress:
+        collector = Collector(
+            pool, arms, asked, opened,
+            samples=samples, planned=planned, on_progress=on_progress, **options,  # type: ignore[arg-type]
+        )  # fmt: skip
+        try:
             summary = asyncio.run(_collected(collector, grace))
-    except StoreError:
-        _say_how_to_go_on()
-        raise
+        except StoreError:
+            _say_how_to_go_on()
+            raise
     _end(summary, log)
 
 
@@ -216,12 +217,25 @@ def _show_estimate(
     import tempfile
 
     from fusion_agents.collecting.estimate import estimate
-    from fusion_agents.stores.routing_log import RoutingLog
 
     with tempfile.TemporaryDirectory() as folder:
         path = log if log.exists() else Path(folder) / "empty.db"
-        with RoutingLog(path) as opened:
+        with _to_read(path) as opened:
             found = estimate(
                 pool, arms, asked, opened, samples=samples, retry_errors=not keep_errors
             )
     results().print(dry_run_table(found, pool))
+
+
+def _to_read(path: Path) -> "RoutingLog":
+    """A log that is left as it is, unless its schema is older than what is read here."""
+    from fusion_agents.errors import StoreError
+    from fusion_agents.stores.opening import is_database, open_log
+    from fusion_agents.stores.routing_log import RoutingLog
+
+    if not path.exists() or not is_database(path):
+        return RoutingLog(path)
+    try:
+        return open_log(path, read_only=True)
+    except StoreError:
+        return RoutingLog(path)

@@ -16,7 +16,8 @@ def locked(path: Path) -> Iterator[None]:
     The lock is a file of its own beside the other, so that the other may be replaced.
 
     Raises:
-        ConfigError: If another process holds it, or the file system has no locks.
+        ConfigError: If another process holds it, there is no such folder or it cannot be written,
+            or the file system has no locks.
     """
     path = path.resolve()
     lock = path.with_name(f".{path.name}.lock")
@@ -29,7 +30,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def _hold(lock: Path, path: Path) -> int:
     while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        handle = _open(lock, path)
         try:
             _try_to_lock(handle)
             if _is_still(lock, handle):
@@ -45,6 +46,16 @@ def _hold(lock: Path, path: Path) -> int:
                 f"cannot lock {str(path)!r}: {error.strerror}; give an output on a local disk"
             ) from error
         os.close(handle)  # whoever held it before removed it meanwhile
+
+
+def _open(lock: Path, path: Path) -> int:
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        folder = str(path.parent)
+        raise ConfigError(
+            f"cannot write {str(path)!r}: the folder {folder!r}: {error.strerror}"
+        ) from error
 
 
 def _release(lock: Path, handle: int) -> None:

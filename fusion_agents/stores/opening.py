@@ -108,7 +108,7 @@ def open_log(
     missing = [str(one) for one in paths if not one.exists()]
     if missing:
         raise DataError(f"there is no log at {', '.join(map(repr, missing))}")
-    databases = [one for one in paths if _is_database(one)]
+    databases = [one for one in paths if is_database(one)]
     if not databases:
         return ImportedLog(paths, exclude_tasks=exclude_tasks, on_progress=on_progress)
     if len(paths) > 1:
@@ -116,7 +116,12 @@ def open_log(
     return _QuietLog(paths[0]) if read_only else RoutingLog(paths[0])
 
 
-def _is_database(path: Path) -> bool:
+def is_database(path: Path) -> bool:
+    """Whether a path is an SQLite file, by its first bytes.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
     if path.is_dir():
         return False
     try:

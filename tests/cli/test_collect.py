@@ -141,3 +141,27 @@ def test_being_told_to_end_keeps_what_was_answered_and_says_how_to_go_on(
     assert "Traceback" not in said
     with RoutingLog(tmp_path / "routing.db") as log:
         assert log.count() == server.hits
+
+
+def test_a_dry_run_leaves_the_log_as_it_is(
+    run: Run, models: Path, asked: Path, tmp_path: Path
+) -> None:
+    command = arguments(models, asked, tmp_path)
+    RoutingLog(tmp_path / "routing.db").close()
+    (tmp_path / "routing.db").chmod(0o400)
+    before = (tmp_path / "routing.db").read_bytes(), sorted(tmp_path.iterdir())
+    assert "8 calls to make" in run(*command, "--dry-run").stdout
+    assert ((tmp_path / "routing.db").read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+def test_a_log_that_cannot_be_opened_is_named_and_nothing_can_go_on(
+    run: Run, models: Path, asked: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "routing.db").write_text("no database")
+    said = run(*arguments(models, asked, tmp_path), code=2).stderr
+    assert "is not a SQLite file" in said
+    assert "to go on" not in said
+    command = ["collect", "--models", models, "--queries", asked, "--log", tmp_path / "no" / "a.db"]
+    said = run(*command, code=2).stderr
+    assert str(tmp_path / "no" / "a.db") in said
+    assert ".lock" not in said
