@@ -117,6 +117,12 @@ def test_time_is_counted_on_the_processor_and_sleepers_are_stopped_too() -> None
     assert time.monotonic() - began < 4.5
 
 
+def test_arguments_given_by_name_change_in_the_tests_too() -> None:
+    program = "def add(a, b=None):\n    a.sort()\n    b.append(a[0])"
+    tests = "x, y = [2, 1], []\nadd(b=y, a=x)\nassert (x, y) == ([1, 2], [1])"
+    assert tried(program, tests) == Verdict(True)
+
+
 def test_nothing_is_left_of_a_run() -> None:
     def open_files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))

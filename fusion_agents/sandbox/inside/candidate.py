@@ -54,10 +54,12 @@ class Answering:
         args = decode(call["args"], self._find)
         options = decode(call["options"], self._find)
         reply = {"value": encode(found(*args, **options), self._keep)}
-        after = [encode(arg, self._keep) if _may_change(arg) else None for arg in args]
-        if any(
-            now is not None and now != was for now, was in zip(after, call["args"], strict=True)
-        ):
+        given = [*call["args"], *(value for _, value in call["options"]["dict"])]
+        after = [
+            encode(arg, self._keep) if _may_change(arg) else None
+            for arg in (*args, *options.values())
+        ]
+        if any(now is not None and now != was for now, was in zip(after, given, strict=True)):
             reply["args"] = after
         return reply
 

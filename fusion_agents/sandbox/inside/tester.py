@@ -103,9 +103,9 @@ class Remote:
         peer, target = _insides(self)
         sent = [peer.encode(arg) for arg in args]
         reply = peer.ask(do="call", **target, args=sent, options=peer.encode(options))
-        after = reply.get("args")
-        if isinstance(after, list) and len(after) == len(args):
-            for arg, now in zip(args, after, strict=True):
+        after, given = reply.get("args"), (*args, *options.values())
+        if isinstance(after, list) and len(after) == len(given):
+            for arg, now in zip(given, after, strict=True):
                 if now is not None:
                     peer.update(arg, now)
         return peer.value(reply)
