@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -66,12 +67,18 @@ def test_a_dry_run_shows_the_calls_and_asks_nobody(
 
 
 def test_a_budget_stops_the_run_and_says_how_to_go_on(
-    run: Run, server: OpenAIServer, models: Path, asked: Path, tmp_path: Path
+    run: Run,
+    server: OpenAIServer,
+    models: Path,
+    asked: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    command = arguments(models, asked, tmp_path)
-    said = run(*command, "--budget", "0.0000001", code=2).stderr
+    command = [*map(str, arguments(models, asked, tmp_path)), "--budget", "0.0000001"]
+    monkeypatch.setattr("sys.argv", ["fusion-agents", *command])
+    said = run(*command, code=2).stderr
     assert "the budget is used up" in said
-    assert "to go on:\n  fusion-agents " in said
+    assert f"to go on:\n  {shlex.join(['fusion-agents', *command])}\n" in said
     assert server.hits == 0
 
 
