@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.classifiers.base import Classifier, Question
-from fusion_agents.encoders.base import NoEncoder
+from fusion_agents.encoders.base import Encoder, NoEncoder
+from fusion_agents.encoders.cache import CachedEncoder
 from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.objective import Objective
 from fusion_agents.routers.base import Router
@@ -60,7 +61,7 @@ class LearnedClassifier(Classifier):
         config: RunnableConfig | None = None,
     ) -> list[Route]:
         """The same for an event loop: what takes longer than some milliseconds uses a thread."""
-        if len(questions) <= MOST_AT_ONCE and isinstance(self.router.encoder_, QUICK):
+        if len(questions) <= MOST_AT_ONCE and _is_quick(self.router.encoder_):
             return self.routes(questions, objective, config)
         return await asyncio.to_thread(self.routes, questions, objective, config)
 
@@ -98,3 +99,9 @@ class LearnedClassifier(Classifier):
             reason="the log knows none of the arms that can answer; this is the first of the pool"
             + (unchecked if capped else ""),
         )
+
+
+def _is_quick(encoder: Encoder) -> bool:
+    """Whether it encodes a text in well below a millisecond, also if its cache has it not."""
+    inner = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
+    return isinstance(inner, QUICK)

@@ -192,6 +192,7 @@ class QuerySteps:
 
 def ranked(turn: Turn, route: Route) -> tuple[Arm, ...]:
     """The arms that may answer, best first: ranked ones that no cap forbids, then unknown ones."""
+    able = frozenset(turn.arms)
     usable = [
         forecast.arm
         for forecast in route.ranking
