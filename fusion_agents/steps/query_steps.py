@@ -196,7 +196,7 @@ def ranked(turn: Turn, route: Route) -> tuple[Arm, ...]:
     usable = [
         forecast.arm
         for forecast in route.ranking
-        if forecast.arm in turn.arms and (forecast.utility is not None or _is_unknown(forecast))
+        if forecast.arm in able and (forecast.utility is not None or _is_unknown(forecast))
     ]
     return tuple(dict.fromkeys((route.arm, *usable)))
 
