@@ -78,6 +78,13 @@ def finish_reason(message: BaseMessage) -> str:
     )
 
 
+def model_version(message: BaseMessage) -> str | None:
+    """The provider's exact name of the model that answered; none if it did not say."""
+    metadata = message.response_metadata
+    name = metadata.get("model_name") or metadata.get("model")
+    return str(name) if name else None
+
+
 def says_something(message: BaseMessage) -> bool:
     """Whether a message or chunk holds words, a tool call, thoughts or other content."""
     if _answers(message):

@@ -61,7 +61,7 @@ class LearnedClassifier(Classifier):
         config: RunnableConfig | None = None,
     ) -> list[Route]:
         """The same for an event loop: what takes longer than some milliseconds uses a thread."""
-        if len(questions) <= MOST_AT_ONCE and _is_quick(self.router.encoder_):
+        if len(questions) <= MOST_AT_ONCE and is_quick(self.router.encoder_):
             return self.routes(questions, objective, config)
         return await asyncio.to_thread(self.routes, questions, objective, config)
 
@@ -101,7 +101,7 @@ class LearnedClassifier(Classifier):
         )
 
 
-def _is_quick(encoder: Encoder) -> bool:
+def is_quick(encoder: Encoder) -> bool:
     """Whether it encodes a text in well below a millisecond, also if its cache has it not."""
     inner = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
     return isinstance(inner, QUICK)

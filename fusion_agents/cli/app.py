@@ -17,16 +17,13 @@ from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
 from fusion_agents.cli.doctor import doctor
 from fusion_agents.cli.evaluate import evaluate
+from fusion_agents.cli.exit_codes import INTERRUPTED, UNEXPECTED, WRONG
 from fusion_agents.cli.fit import fit
 from fusion_agents.cli.import_files import import_files
 from fusion_agents.cli.log import log
 from fusion_agents.cli.route import route
 from fusion_agents.cli.routers import routers
 from fusion_agents.errors import FusionError
-
-WRONG, UNEXPECTED, INTERRUPTED = 2, 70, 130
-"""Exit codes: something that was asked for cannot be done; an error that nobody foresaw; the user
-pressed Ctrl-C."""
 
 
 class Border(TyperGroup):

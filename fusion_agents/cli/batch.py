@@ -1,8 +1,6 @@
 """`fusion-agents batch`: a file of queries, answered."""
 
 import asyncio
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +11,7 @@ import typer
 from fusion_agents.cli.answering import Asked, dollars, open_chain
 from fusion_agents.cli.batch_progress import BatchProgress, batch_progress
 from fusion_agents.cli.console import say
+from fusion_agents.cli.exit_codes import INTERRUPTED
 from fusion_agents.cli.options import (
     DEFAULT_DEADLINE,
     DEFAULT_MODELS,
@@ -27,7 +26,7 @@ from fusion_agents.cli.options import (
     RecordingLog,
 )
 from fusion_agents.cli.queries import numbered_queries
-from fusion_agents.cli.stopping import stopping_on_signals
+from fusion_agents.cli.stopping import stopping_on_signals, this_command
 
 if TYPE_CHECKING:
     from fusion_agents.chain import FusionRouterChain
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from fusion_agents.errors import RowError
     from fusion_agents.steps.turn import Choices
     from fusion_agents.types import Query
-
-_INTERRUPTED = 130
 
 
 def batch(
@@ -108,8 +105,8 @@ def batch(
     _sum_up(progress, earlier, output)
     if run.stopping and progress.done < total:
         say(f"interrupted: {total - progress.done:,} queries are left. To go on:")
-        say(f"  {shlex.join(['fusion-agents', *sys.argv[1:]])}")
-        raise typer.Exit(_INTERRUPTED)
+        say(f"  {this_command()}")
+        raise typer.Exit(INTERRUPTED)
 
 
 def _check(chain: "FusionRouterChain", choices: "Choices") -> None:

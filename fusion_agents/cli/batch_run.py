@@ -11,7 +11,7 @@ from fusion_agents.answering.nouns import Answer
 from fusion_agents.chain import FusionRouterChain
 from fusion_agents.cli.answering import answer_evidence
 from fusion_agents.errors import FusionError, RowError
-from fusion_agents.steps.preparing import Prepared
+from fusion_agents.steps.preparing import Prepared, aroute_read
 from fusion_agents.steps.turn import Choices
 from fusion_agents.types import Attempt, Query
 
@@ -102,15 +102,7 @@ class BatchRun:
 
     async def _prepare(self, queries: Sequence[Query | RowError]) -> list[Prepared]:
         """Route what can be routed, together, by all that the file says about the queries."""
-        read = [self._read(query) for query in queries]
-        if self.chain.steps.classifier.calls_models:
-            return read
-        turns = [prepared.turn for prepared in read if prepared.turn is not None]
-        routed = iter(await self.chain.steps.aclassify_each(turns))
-        return [
-            prepared if prepared.turn is None else prepared.with_outcome(next(routed))
-            for prepared in read
-        ]
+        return await aroute_read(self.chain.steps, [self._read(query) for query in queries])
 
     def _read(self, query: Query | RowError) -> Prepared:
         if isinstance(query, RowError):

@@ -1,8 +1,6 @@
 """`fusion-agents collect`: many models answer many queries, and a log is made of it."""
 
 import asyncio
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +8,9 @@ import typer
 
 from fusion_agents.cli.collect_report import collect_progress, dry_run_table, sum_up
 from fusion_agents.cli.console import results, say
+from fusion_agents.cli.exit_codes import INTERRUPTED, WRONG
 from fusion_agents.cli.options import DEFAULT_LOG, DEFAULT_MODELS, ModelsFile, Seed, names
-from fusion_agents.cli.stopping import stopping_on_signals
+from fusion_agents.cli.stopping import stopping_on_signals, this_command
 
 if TYPE_CHECKING:
     from fusion_agents.answering.policy import AnswerPolicy
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from fusion_agents.pool.pool import Pool
     from fusion_agents.stores.routing_log import RoutingLog
     from fusion_agents.types import Arm
-
-_INCOMPLETE, _INTERRUPTED = 2, 130
 
 
 def collect(
@@ -178,17 +175,17 @@ async def _collected(collector: "Collector", grace: float) -> "CollectSummary":
 
 
 def _end(summary: "CollectSummary", log: Path) -> None:
-    from fusion_agents.collecting.collector import INTERRUPTED
+    from fusion_agents.collecting import collector
 
     sum_up(summary, log)
     if summary.complete:
         return
     _say_how_to_go_on()
-    raise typer.Exit(_INTERRUPTED if summary.stopped == INTERRUPTED else _INCOMPLETE)
+    raise typer.Exit(INTERRUPTED if summary.stopped == collector.INTERRUPTED else WRONG)
 
 
 def _say_how_to_go_on() -> None:
-    say(f"to go on:\n  {shlex.join(['fusion-agents', *sys.argv[1:]])}")
+    say(f"to go on:\n  {this_command()}")
 
 
 def _score(log: Path) -> None:

@@ -1,12 +1,19 @@
 """Ctrl-C, and whoever ends the process kindly, stop a run: the second time at once."""
 
 import asyncio
+import shlex
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from fusion_agents.cli.console import say
+
+
+def this_command() -> str:
+    """The command that runs, as it may be typed again: it goes on where it was stopped."""
+    return shlex.join(["fusion-agents", *sys.argv[1:]])
 
 
 class Stoppable(Protocol):

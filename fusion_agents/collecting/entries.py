@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fusion_agents.answering.nouns import Answer
+from fusion_agents.answering.replies import finish_reason, model_version
 from fusion_agents.collecting.planning import PlannedCall, count_tokens
 from fusion_agents.errors import AnswerError
 from fusion_agents.pool.pool import Pool
@@ -22,7 +23,6 @@ def answered(call: PlannedCall, answer: Answer, pool: Pool) -> LogEntry:
     message = answer.message
     response = _storable(str(message.text))
     usage = _storable_usage(answer.usage)
-    metadata = message.response_metadata
     cost, estimated = answer.cost, False
     if answer.attempts[-1].cost is None:
         guess = pool.cost(call.arm.model, _counted(usage, call, response))
@@ -32,13 +32,13 @@ def answered(call: PlannedCall, answer: Answer, pool: Pool) -> LogEntry:
         call,
         pool,
         key=call.key,
-        model_version=_word(metadata.get("model_name") or metadata.get("model")),
+        model_version=_word(model_version(message)),
         response=response,
         usage=usage,
         cost=cost,
         cost_estimated=estimated,
         latency=answer.attempts[-1].seconds,
-        finish_reason=_word(metadata.get("finish_reason") or metadata.get("stop_reason")),
+        finish_reason=_word(finish_reason(message)),
         template_ids=answer.template_ids,
     )
 
@@ -92,5 +92,5 @@ def _storable_usage(usage: Usage) -> Usage:
     return Usage(**{name: n for name, n in usage if n is not None and n < _MAX_TOKENS})
 
 
-def _word(value: object) -> str | None:
-    return None if value is None else _storable(str(value))
+def _word(value: str | None) -> str | None:
+    return _storable(value) if value else None

@@ -119,14 +119,18 @@ class Planner:
         named = {query.id: query for query in queries if query.ground_truth is not None}
         if not named:
             return
-        self._ledger.complete(list(named.values()))
-        for stored in self._ledger.queries(list(named)):
-            query = named[stored.id]
-            if (stored.ground_truth, stored.metric) != (query.ground_truth, query.metric):
+        stored = self._ledger.queries(list(named))
+        new = [named[known.id] for known in stored if _tells_more(named[known.id], known)]
+        if new:
+            self._ledger.complete(new)
+            stored = self._ledger.queries(list(named))
+        for known in stored:
+            query = named[known.id]
+            if (known.ground_truth, known.metric) != (query.ground_truth, query.metric):
                 logger.warning(
                     "query %r has another ground truth or metric in the log: that one stands; "
                     "give the query another id to have it scored anew",
-                    stored.id,
+                    known.id,
                 )
 
     def _all(self, arms: Sequence[Arm]) -> Iterator[PlannedCall]:
@@ -143,6 +147,10 @@ class Planner:
         for sample in range(self._samples):
             key = content_key("call", about, list(prompt.template_ids), sample)
             yield PlannedCall(key, query, arm, sample, tokens)
+
+
+def _tells_more(query: Query, known: Query) -> bool:
+    return any(value is None and getattr(query, name) is not None for name, value in known)
 
 
 def count_tokens(text: str) -> int:

@@ -23,7 +23,7 @@ class CollectProgress:
     repeated: int = 0
     """The same as another planned call: a query that is given twice is asked once."""
     refused: int = 0
-    """Cannot be stored, so they were not made."""
+    """Could not be stored, or were answered by somebody else meanwhile."""
     scored: int = 0
     unscored: int = 0
     """Answers that their metric could not score; they are tried again the next time."""

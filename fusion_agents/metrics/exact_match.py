@@ -1,5 +1,6 @@
 """Whether the response is the right answer, word for word."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fusion_agents.metrics.base import Metric, Scored, golds
@@ -29,17 +30,22 @@ class ExactMatch(Metric):
         """Compare the stated answer with every alias."""
         right = golds(query)
         text = visible(response)
-        if not text.strip():
-            return Scored(0.0, "empty response")
-        if (truth := boolean_of(right)) is not None:
-            return score_boolean(text, truth)
+        if (found := scored_at_once(text, right)) is not None:
+            return found
         said = stated_text(text)
         matches = any(is_same(said, gold) for gold in right)
         return Scored(float(matches), None if matches else "another answer", said[:200])
 
 
-def score_boolean(text: str, truth: bool) -> Scored:
-    """Score a stated yes or no."""
+def scored_at_once(text: str, right: Sequence[str]) -> Scored | None:
+    """The score of nothing, and of a stated yes or no; none where words are to be compared."""
+    if not text.strip():
+        return Scored(0.0, "empty response")
+    truth = boolean_of(right)
+    return None if truth is None else _score_boolean(text, truth)
+
+
+def _score_boolean(text: str, truth: bool) -> Scored:
     said = read_boolean(text)
     if said is None:
         return Scored(0.0, "no stated answer")

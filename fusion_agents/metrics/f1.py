@@ -4,8 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from fusion_agents.metrics.base import Metric, Scored, golds
-from fusion_agents.metrics.booleans import boolean_of
-from fusion_agents.metrics.exact_match import is_same, score_boolean
+from fusion_agents.metrics.exact_match import is_same, scored_at_once
 from fusion_agents.metrics.normalising import normalised
 from fusion_agents.metrics.stated_text import stated_text
 from fusion_agents.metrics.statements import visible
@@ -31,10 +30,8 @@ class TokenF1(Metric):
         """Compare the stated answer with every alias, and keep the best."""
         right = golds(query)
         text = visible(response)
-        if not text.strip():
-            return Scored(0.0, "empty response")
-        if (truth := boolean_of(right)) is not None:
-            return score_boolean(text, truth)
+        if (found := scored_at_once(text, right)) is not None:
+            return found
         said = stated_text(text)
         words = Counter(normalised(said).split())
         best = max(

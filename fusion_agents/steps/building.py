@@ -7,7 +7,7 @@ from typing import Any
 
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.classifiers.base import Classifier
-from fusion_agents.classifiers.learned import QUICK, LearnedClassifier
+from fusion_agents.classifiers.learned import LearnedClassifier, is_quick
 from fusion_agents.classifiers.llm import LLMClassifier
 from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ConfigError, EmptyLogError
@@ -230,7 +230,7 @@ def _check_weights(objective: str | Objective, router: Router) -> None:
 
     An encoder that runs a network or asks a server is not bothered for it.
     """
-    if isinstance(router.encoder_, QUICK):
+    if is_quick(router.encoder_):
         uncapped = {"arms": None, "max_cost": None, "max_latency": None}
         router.decide(["?"], Objective.parse(objective).model_copy(update=uncapped))
 

@@ -79,7 +79,11 @@ async def aprepare(
 ) -> list[Prepared]:
     """The same for an event loop."""
     await steps.know_models()
-    read = _read(steps, values, choices, bindings)
+    return await aroute_read(steps, _read(steps, values, choices, bindings))
+
+
+async def aroute_read(steps: QuerySteps, read: list[Prepared]) -> list[Prepared]:
+    """Route inputs that were read, together, unless that needs a model."""
     if steps.classifier.calls_models:
         return read
     return _with_routes(read, await steps.aclassify_each(_turns(read)))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from fusion_agents.answering.nouns import Answer
+from fusion_agents.answering.replies import finish_reason, model_version
 from fusion_agents.errors import FusionError
 from fusion_agents.pool.pool import Pool
 from fusion_agents.steps.turn import Turn
@@ -100,10 +101,10 @@ class Recorder:
 
 
 def _answered(answer: Answer) -> dict[str, object]:
-    metadata = answer.message.response_metadata
+    message = answer.message
     return {
-        "model_version": metadata.get("model_name") or metadata.get("model"),
-        "response": str(answer.message.text),
-        "finish_reason": metadata.get("finish_reason") or metadata.get("stop_reason"),
+        "model_version": model_version(message),
+        "response": str(message.text),
+        "finish_reason": finish_reason(message) or None,
         "template_ids": answer.template_ids,
     }

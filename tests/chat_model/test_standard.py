@@ -1,9 +1,7 @@
 """The standard suites of LangChain, passed by a routed chat model over two offline models."""
 
-import base64
 from typing import Any
 
-import httpx
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
@@ -15,24 +13,12 @@ from fusion_agents.routers.base import Router
 from fusion_agents.routers.knn import KNNRouter
 from fusion_agents.testing.fake_chat import FakeChatModel
 from fusion_agents.testing.outcomes import make_outcomes
-
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
-    "gg=="
-)
+from tests.langchain_suites import Able, Offline
 
 
-class Able:
-    """What the model is able to do."""
+class Routed(Able):
+    """The model that is tested."""
 
-    supports_json_mode = True
-    supports_image_inputs = True
-    supports_image_urls = True
-    supports_pdf_inputs = True
-    supports_audio_inputs = True
-    supports_anthropic_inputs = True
-    supports_image_tool_message = True
-    supports_pdf_tool_message = True
     model_override_value = "model-1"
 
     router: Router
@@ -57,18 +43,12 @@ class Able:
         return {"temperature": 0, "max_tokens": 100, "stop": []}
 
 
-class TestUnit(Able, ChatModelUnitTests):
+class TestUnit(Routed, ChatModelUnitTests):
     """Everything that needs no call."""
 
 
-class TestByDefault(Able, ChatModelIntegrationTests):
+class TestByDefault(Routed, Offline, ChatModelIntegrationTests):
     """Everything, with structured output by whatever the chosen model prefers."""
-
-    @pytest.fixture(autouse=True)
-    def _downloads_give_one_pixel(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The suite downloads its picture, its document and its sound."""
-        monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "tests")
-        monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(200, content=PIXEL))
 
 
 class TestByJsonMode(TestByDefault):
