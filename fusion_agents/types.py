@@ -7,6 +7,8 @@ Every class here is frozen, refuses unknown fields and round-trips through JSON
 import hashlib
 import json
 import re
+from bisect import bisect_right
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -193,21 +195,96 @@ class Attempt(Noun):
 
 
 class Judgement(Noun):
-    """A judge's verdict on one log entry. A judge that failed gives no score, never zero."""
+    """A judge's verdict on one log entry. A judge that failed gives no score, never zero.
 
+    Without a `key`, one is derived from the content but the time, so that the same verdict
+    written twice is written once; signals that may come again, such as a user's feedback, carry
+    keys of their own.
+    """
+
+    key: str = Field(default="", min_length=1)
+    """Unique in a log."""
     entry_key: str = Field(min_length=1)
     score: Score | None
     reason: str | None = None
+    correctness: Score | None = None
+    """Whether the answer is right, where the judge says it separately."""
+    reasoning: Score | None = None
+    """How clear and sound its reasoning is, where the judge says it."""
+    usefulness: Score | None = None
+    """How good an example to train a model on it is, where the judge says it."""
     judge: str = Field(min_length=1)
     """Name of the judge."""
     judge_version: str = "1"
     """Changes whenever the judge's model, prompt or rubric does."""
+    cost: Dollars | None = None
+    """Dollars paid for this verdict."""
+    source: str = "local"
+    """Who gave it: a worker, an app, a user."""
     time: AwareDatetime | None = None
 
-    @property
-    def key(self) -> str:
-        """Unique in a log: the same verdict written twice is written once."""
-        return content_key(self.entry_key, self.judge, self.judge_version, self.score, self.reason)
+    @field_validator("key", mode="wrap")
+    @classmethod
+    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        return "" if value is None else check(value)
+
+    @model_validator(mode="after")
+    def _derive_key(self) -> Self:
+        if not self.key:
+            said = (self.entry_key, self.judge, self.judge_version, self.score, self.reason)
+            more: tuple[JsonValue, ...] = ()
+            aspects = (self.correctness, self.reasoning, self.usefulness)
+            if (
+                any(a is not None for a in aspects) or self.source != "local"
+            ):  # keys are as before there were these
+                more = (*aspects, self.source)
+            object.__setattr__(self, "key", content_key(*said, *more))
+        return self
+
+
+class Calibration(Noun):
+    """What a judge's scores are worth in performance: a rising line through points.
+
+    Learned where answers have both a judge's score and a measured performance. Source: isotonic
+    regression; Zadrozny and Elkan, "Transforming Classifier Scores into Accurate Multiclass
+    Probability Estimates" (KDD 2002).
+
+    >>> line = Calibration(judge="rubric", judge_version="1", scores=(0.0, 1.0),
+    ...                    performances=(0.2, 0.8), n=100)
+    >>> line.performance(0.5)
+    0.5
+    """
+
+    judge: str = Field(min_length=1)
+    judge_version: str
+    scores: Annotated[tuple[Score, ...], Field(min_length=1)]
+    """Rising."""
+    performances: Annotated[tuple[Score, ...], Field(min_length=1)]
+    """Expected performance at each of `scores`; never falling."""
+    n: int = Field(gt=0)
+    """Number of answers that it was learned from."""
+    time: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _is_a_rising_line(self) -> Self:
+        if len(self.scores) != len(self.performances):
+            raise ValueError("a calibration needs a performance for each score")
+        rising = all(a < b for a, b in pairwise(self.scores))
+        if not rising or any(a > b for a, b in pairwise(self.performances)):
+            raise ValueError("the scores of a calibration must rise, and performances not fall")
+        return self
+
+    def performance(self, score: float) -> float:
+        """Expected performance of an answer with this score; constant beyond both ends."""
+        at = bisect_right(self.scores, score)
+        if at == 0:
+            return self.performances[0]
+        if at == len(self.scores):
+            return self.performances[-1]
+        left, right = self.scores[at - 1], self.scores[at]
+        share = (score - left) / (right - left)
+        low, high = self.performances[at - 1], self.performances[at]
+        return low + share * (high - low)
 
 
 class ArmForecast(Noun):
