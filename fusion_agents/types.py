@@ -234,10 +234,8 @@ class Judgement(Noun):
             said = (self.entry_key, self.judge, self.judge_version, self.score, self.reason)
             more: tuple[JsonValue, ...] = ()
             aspects = (self.correctness, self.reasoning, self.usefulness)
-            if (
-                any(a is not None for a in aspects) or self.source != "local"
-            ):  # keys are as before there were these
-                more = (*aspects, self.source)
+            if self.source != "local" or any(aspect is not None for aspect in aspects):
+                more = (*aspects, self.source)  # else keys are as before there were these fields
             object.__setattr__(self, "key", content_key(*said, *more))
         return self
 
