@@ -285,6 +285,61 @@ class Calibration(Noun):
         return low + share * (high - low)
 
 
+class ThoughtTemplate(Noun):
+    """Reasoning that can be used again, distilled from good answers to one question.
+
+    Without an `id`, one is derived from the content, so that mining twice stores it once.
+    """
+
+    id: str = Field(default="", min_length=1)
+    problem: str = Field(min_length=1)
+    """What kind of problem it is and the general approach: one sentence."""
+    reasoning: str = ""
+    """The chain of reasoning to follow: one to three sentences; none for easy problems."""
+    answer_format: str = ""
+    """How answers of this kind are given: one sentence."""
+    pitfall: bool = False
+    """Whether it says what goes wrong, learned from wrong answers beside right ones."""
+    question: str
+    """The question that it was distilled from; shown with it."""
+    query_id: str
+    """Of that question; the template is never shown for it or for its near-duplicates."""
+    task: str | None = None
+    """The task of that question, where known; retrieval does not need it."""
+    entry_keys: tuple[str, ...] = ()
+    """Log entries of the answers that it was distilled from."""
+    criterion: str = ""
+    """How those answers were chosen: `performance`, `judge` or `hybrid`."""
+    summarizer: str = ""
+    """The model that wrote it."""
+    prompt_version: str = ""
+    """Of the words that the summarizer was asked with."""
+    source: str = "local"
+    """Where it came from: the source of the entries, or the file that it was imported from."""
+    tenant: str = "default"
+    cost: Dollars | None = None
+    """Dollars paid to have it written."""
+    time: AwareDatetime | None = None
+
+    @field_validator("id", mode="wrap")
+    @classmethod
+    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        return "" if value is None else check(value)
+
+    @model_validator(mode="after")
+    def _derive_id(self) -> Self:
+        if not self.id:
+            words = (self.problem, self.reasoning, self.answer_format, self.pitfall)
+            object.__setattr__(self, "id", content_key(*words, self.query_id, self.tenant))
+        return self
+
+    @property
+    def text(self) -> str:
+        """Its sentences, one after the other."""
+        parts = (self.problem, self.reasoning, self.answer_format)
+        return " ".join(part.strip() for part in parts if part.strip())
+
+
 class ArmForecast(Noun):
     """What a router expects of one arm for one query; none where it knows nothing."""
 

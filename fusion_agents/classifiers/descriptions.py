@@ -1,12 +1,12 @@
 """Arms, objectives and queries in words that a choosing model reads."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from inspect import getdoc
 
 from fusion_agents.classifiers.base import Question
 from fusion_agents.errors import RouteError
 from fusion_agents.objective import Objective
+from fusion_agents.quoting import quoted
 from fusion_agents.strategies.base import Strategy
 from fusion_agents.strategies.catalogue import strategy_classes
 from fusion_agents.types import Arm, ModelCard
@@ -122,22 +122,8 @@ def describe_objective(objective: Objective) -> str:
 
 
 def describe_query(text: str) -> str:
-    """Put a query between two lines with a marker.
-
-    The marker follows from the text, so that no text can contain its own, and the same query makes
-    the same prompt. Of a long text, the beginning and the end are shown.
-    """
-    shown = _shortened(text)
-    marker = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-    return f"[query {marker}]\n{shown}\n[end of query {marker}]\n\nWhich arm should answer it?"
-
-
-def _shortened(text: str) -> str:
-    first, last = SHOWN
-    left_out = len(text) - first - last
-    if left_out <= 0:
-        return text
-    return f"{text[:first]}\n[... {left_out} characters are left out ...]\n{text[-last:]}"
+    """Put a query between two lines that it cannot close; of a long one, both ends are shown."""
+    return f"{quoted('query', text, shown=SHOWN)}\n\nWhich arm should answer it?"
 
 
 def _strategies() -> dict[str, str]:
