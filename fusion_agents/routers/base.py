@@ -205,13 +205,13 @@ class Router(ABC):
         values = self._masked(utilities.values, forecast, objective)
         order = order_arms(values, forecast.cost, self.fitted.mean_performance)
         choice = order[:, 0]
-        propensity = np.ones(len(choice))
+        propensity, propensities = np.ones(len(choice)), None
         if utilities.propensity is not None:
             allowed = np.where(np.isnan(values), 0.0, utilities.propensity)
-            chosen = np.take_along_axis(allowed, choice[:, None], axis=1)[:, 0]
-            propensity = chosen / allowed.sum(axis=1)
+            propensities = allowed / allowed.sum(axis=1, keepdims=True)
+            propensity = propensities[np.arange(len(choice)), choice]
         reasons = utilities.reasons or (f"highest utility under {objective.name}",) * len(choice)
-        return Decisions(forecast, values, order, propensity, tuple(reasons))
+        return Decisions(forecast, values, order, propensity, tuple(reasons), propensities)
 
     def route(
         self,
@@ -226,7 +226,10 @@ class Router(ABC):
             ObjectiveError: If it weighs something that the log knows of no arm.
         """
         objective = Objective.parse(objective)
-        decisions = self.decide(queries, objective, vectors)
+        return self.routes_of(self.decide(queries, objective, vectors), objective)
+
+    def routes_of(self, decisions: Decisions, objective: Objective) -> list[Route]:
+        """Say decisions in words, whether taken as they were made or explored from."""
         with collector_paused():
             return [
                 Route.model_construct(

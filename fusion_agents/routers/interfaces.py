@@ -152,6 +152,8 @@ class Decisions:
     propensity: NDArray[np.float64]
     """Probability with which that arm was chosen, shape (n_queries,)."""
     reasons: tuple[str, ...]
+    propensities: FloatMatrix | None = None
+    """The same of every arm, shape (n_queries, n_arms); none if the best one always is."""
 
     @property
     def choice(self) -> IntVector:
