@@ -8,6 +8,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from fusion_agents.types import Arm, Attempt, Dollars, Query, Seconds, Usage
 
+NOT_STREAMED = "nostream"
+"""Tag by which LangGraph keeps a model's tokens out of the stream that an app shows."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bindings:

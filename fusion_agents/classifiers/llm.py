@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_executor_for_config
 
 from fusion_agents.answering.answerer import Answerer
-from fusion_agents.answering.nouns import Answer, Bindings, Call
+from fusion_agents.answering.nouns import NOT_STREAMED, Answer, Bindings, Call
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.answering.replies import usage_of
 from fusion_agents.classifiers.base import Classifier, Question
@@ -28,9 +28,6 @@ from fusion_agents.objective import Objective
 from fusion_agents.pool.matching import model_id
 from fusion_agents.pool.pool import Pool
 from fusion_agents.types import Arm, ArmForecast, ModelCard, Query, Route, Usage, content_key
-
-NOT_STREAMED = "nostream"
-"""Tag by which LangGraph keeps a model's tokens out of the stream that an app shows."""
 
 POLICY = AnswerPolicy(deadline=30.0, attempt_timeout=15.0, max_attempts=2, attempts_per_arm=2)
 

@@ -4,11 +4,15 @@ import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from langchain_core.runnables import RunnableConfig
 
+from fusion_agents.errors import ConfigError
 from fusion_agents.types import Arm, Dollars, Judgement, Query, Usage
+
+if TYPE_CHECKING:
+    from fusion_agents.judges.specs import Making
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,17 @@ class Judge(ABC):
     async def ajudge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
         """The same for an event loop; a judge that waits overrides it."""
         return await asyncio.to_thread(self.judge, case, config)
+
+    @classmethod
+    def from_spec(cls, rest: str, making: "Making") -> "Judge":
+        """Make one from what follows its name and a colon in a text; see `make_judge`.
+
+        Raises:
+            ConfigError: If it takes nothing there, or something else.
+        """
+        if rest:
+            raise ConfigError(f"the judge {cls.name!r} takes no model and no options, not {rest!r}")
+        return cls()
 
     def judgement(self, case: Case, verdict: Verdict, source: str = "local") -> Judgement:
         """The verdict as the log keeps it, on the case's entry."""
