@@ -15,22 +15,24 @@ from fusion_agents.errors import StoreError
 from fusion_agents.outcomes import Outcomes, OutcomesBuilder
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.log_rows import (
+    CALIBRATION_COLUMNS,
     ENTRY_COLUMNS,
     JUDGEMENT_COLUMNS,
     QUERY_COLUMNS,
     Row,
     Value,
+    calibration_from,
     entry_from,
     judgement_from,
     query_from,
 )
-from fusion_agents.types import Arm, Judgement, LogEntry, Query
+from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query
 
 _PAGE = 256
 
 _ENTRY = ", ".join(f"e.{name}" for name in ENTRY_COLUMNS)
 _QUERY = ", ".join(f"q.{name}" for name in QUERY_COLUMNS)
-_JUDGEMENT = ", ".join(f"j.{name}" for name in JUDGEMENT_COLUMNS[2:])
+_JUDGEMENT = ", ".join("e.key" if name == "entry" else f"j.{name}" for name in JUDGEMENT_COLUMNS)
 
 
 def count_entries(connection: sqlite3.Connection, where: LogFilter) -> int:
@@ -80,13 +82,45 @@ def read_judgements(
         connection,
         f"SELECT j.id FROM {source} WHERE {sql} ORDER BY j.id",
         values,
-        f"SELECT e.key, {_JUDGEMENT} FROM {source} WHERE j.id",
+        f"SELECT {_JUDGEMENT} FROM {source} WHERE j.id",
     ):
         try:
             judgement = judgement_from(row)
         except ValueError as error:
-            raise _damaged("judgement of entry", row[0], error) from error
+            raise _damaged("judgement of entry", row[1], error) from error
         yield judgement
+
+
+def read_unjudged(
+    connection: sqlite3.Connection, where: LogFilter, judge: str, version: str
+) -> Iterator[LogEntry]:
+    """Yield answers without a score by this version of a judge, as they were stored."""
+    sql, values = where.condition()
+    which = f"""
+        SELECT e.id FROM entries e
+        WHERE {sql} AND e.response IS NOT NULL AND e.error IS NULL AND NOT EXISTS (
+            SELECT 1 FROM judgements
+            WHERE entry = e.id AND judge = ? AND judge_version = ? AND score IS NOT NULL
+        )
+        ORDER BY e.id
+    """
+    yield from read_chosen_entries(connection, which, [*values, judge, version])
+
+
+def read_calibrations(connection: sqlite3.Connection, judge: str | None) -> list[Calibration]:
+    """The newest calibration of each version of a judge, in the order of their names."""
+    columns = ", ".join(CALIBRATION_COLUMNS)
+    rows = connection.execute(
+        f"""
+        SELECT {columns} FROM calibrations WHERE id IN (
+            SELECT max(id) FROM calibrations WHERE ?1 IS NULL OR judge = ?1
+            GROUP BY judge, judge_version
+        )
+        ORDER BY judge, judge_version
+        """,
+        (judge,),
+    )
+    return [_calibration(row) for row in rows]
 
 
 def read_queries(connection: sqlite3.Connection, where: LogFilter) -> Iterator[Query]:
@@ -159,6 +193,13 @@ def _query(row: Row) -> Query:
         return query_from(row)
     except ValueError as error:
         raise _damaged("query", row[0], error) from error
+
+
+def _calibration(row: Row) -> Calibration:
+    try:
+        return calibration_from(row)
+    except ValueError as error:
+        raise _damaged("calibration of judge", row[0], error) from error
 
 
 def _damaged(what: str, key: str, error: ValueError) -> StoreError:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from fusion_agents.types import Arm, Judgement, LogEntry, Query, Usage
+from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query, Usage
 
 Value = str | int | float | None
 Row = Sequence[Any]
@@ -40,7 +40,21 @@ ENTRY_COLUMNS = (
     "response",
     "cost_estimated",
 )
-JUDGEMENT_COLUMNS = ("key", "entry", "judge", "judge_version", "score", "time", "reason")
+JUDGEMENT_COLUMNS = (
+    "key",
+    "entry",
+    "judge",
+    "judge_version",
+    "score",
+    "time",
+    "reason",
+    "correctness",
+    "reasoning",
+    "usefulness",
+    "cost",
+    "source",
+)
+CALIBRATION_COLUMNS = ("judge", "judge_version", "scores", "performances", "n", "time")
 
 
 class StoredQuery(NamedTuple):
@@ -147,19 +161,42 @@ def judgement_values(judgement: Judgement, entry_row: int) -> tuple[Value, ...]:
         judgement.score,
         None if judgement.time is None else microseconds(judgement.time),
         judgement.reason,
+        judgement.correctness,
+        judgement.reasoning,
+        judgement.usefulness,
+        judgement.cost,
+        judgement.source,
     )
 
 
 def judgement_from(row: Row) -> Judgement:
-    """Read the entry's key, then `JUDGEMENT_COLUMNS` from the judge on."""
-    entry_key, judge, judge_version, score, time, reason = row
-    return Judgement(
-        entry_key=entry_key,
+    """Read `JUDGEMENT_COLUMNS`, with the entry's key in place of its number."""
+    value = dict(zip(JUDGEMENT_COLUMNS, row, strict=True))
+    return Judgement(entry_key=value.pop("entry"), time=time_from(value.pop("time")), **value)
+
+
+def calibration_values(calibration: Calibration) -> tuple[Value, ...]:
+    """The values of `CALIBRATION_COLUMNS`."""
+    return (
+        calibration.judge,
+        calibration.judge_version,
+        json.dumps(calibration.scores),
+        json.dumps(calibration.performances),
+        calibration.n,
+        None if calibration.time is None else microseconds(calibration.time),
+    )
+
+
+def calibration_from(row: Row) -> Calibration:
+    """Read `CALIBRATION_COLUMNS`."""
+    judge, judge_version, scores, performances, n, time = row
+    return Calibration(
         judge=judge,
         judge_version=judge_version,
-        score=score,
+        scores=json.loads(scores),
+        performances=json.loads(performances),
+        n=n,
         time=time_from(time),
-        reason=reason,
     )
 
 

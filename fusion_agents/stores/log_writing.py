@@ -8,17 +8,19 @@ from typing import NamedTuple, TypeVar
 
 from fusion_agents.errors import DataError, FusionError, StoreError
 from fusion_agents.stores.log_rows import (
+    CALIBRATION_COLUMNS,
     ENTRY_COLUMNS,
     JUDGEMENT_COLUMNS,
     QUERY_COLUMNS,
     StoredQuery,
+    calibration_values,
     entry_values,
     judgement_values,
     query_from,
     query_values,
 )
 from fusion_agents.stores.sqlite_file import SQLiteFile
-from fusion_agents.types import Judgement, LogEntry, Query
+from fusion_agents.types import Calibration, Judgement, LogEntry, Query
 
 T = TypeVar("T", LogEntry, Judgement)
 Insert = Callable[[sqlite3.Connection, Sequence[T]], int]
@@ -150,6 +152,14 @@ def insert_judgements(connection: sqlite3.Connection, judgements: Sequence[Judge
     """Insert judgements whose key is new."""
     rows = [judgement_values(j, _entry_row(connection, j.entry_key)) for j in judgements]
     return connection.executemany(_insert("judgements", JUDGEMENT_COLUMNS), rows).rowcount
+
+
+def insert_calibration(connection: sqlite3.Connection, calibration: Calibration) -> None:
+    """Insert a calibration beside earlier ones."""
+    columns = ", ".join(CALIBRATION_COLUMNS)
+    marks = ", ".join("?" * len(CALIBRATION_COLUMNS))
+    sql = f"INSERT INTO calibrations ({columns}) VALUES ({marks})"
+    connection.execute(sql, calibration_values(calibration))
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:

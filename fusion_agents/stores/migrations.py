@@ -119,6 +119,37 @@ MIGRATIONS: tuple[Migration, ...] = (
             """,
         ),
     ),
+    Migration(
+        "know what judgements are worth",
+        (
+            # Cost in dollars; SQLite takes no comment where a column is added.
+            "ALTER TABLE judgements ADD COLUMN correctness REAL",
+            "ALTER TABLE judgements ADD COLUMN reasoning REAL",
+            "ALTER TABLE judgements ADD COLUMN usefulness REAL",
+            "ALTER TABLE judgements ADD COLUMN cost REAL",
+            "ALTER TABLE judgements ADD COLUMN source TEXT NOT NULL DEFAULT 'local'",
+            """
+            CREATE TABLE calibrations (
+                id INTEGER PRIMARY KEY,
+                judge TEXT NOT NULL,
+                judge_version TEXT NOT NULL,
+                scores TEXT NOT NULL, -- JSON: a list of numbers
+                performances TEXT NOT NULL, -- JSON: as many
+                n INTEGER NOT NULL, -- answers that it was learned from
+                time INTEGER -- microseconds since 1970, UTC
+            )
+            """,
+            """
+            CREATE TABLE trust (
+                kind TEXT NOT NULL, -- source or tenant
+                name TEXT NOT NULL,
+                level TEXT NOT NULL, -- trusted, limited or suspended
+                PRIMARY KEY (kind, name)
+            ) WITHOUT ROWID
+            """,
+            "CREATE INDEX calls_by_query ON calls (query)",
+        ),
+    ),
 )
 
 _HISTORY = """

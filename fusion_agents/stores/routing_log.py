@@ -10,21 +10,24 @@ from fusion_agents.stores.ledger import Ledger
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.log_reading import (
     count_entries,
+    read_calibrations,
     read_entries,
     read_judgements,
     read_outcomes,
     read_queries,
+    read_unjudged,
 )
 from fusion_agents.stores.log_stats import LogStats, read_stats
 from fusion_agents.stores.log_writing import (
     Refusal,
     append_batches,
+    insert_calibration,
     insert_entries,
     insert_judgements,
 )
 from fusion_agents.stores.migrations import MIGRATIONS
 from fusion_agents.stores.sqlite_file import SQLiteFile
-from fusion_agents.types import Judgement, LogEntry, Query
+from fusion_agents.types import Calibration, Judgement, LogEntry, Query
 
 
 class RoutingLog:
@@ -127,6 +130,35 @@ class RoutingLog:
         """
         with self._file.reading() as connection:
             yield from read_judgements(connection, where or LogFilter(), judge)
+
+    def unjudged(
+        self, judge: str, version: str, where: LogFilter | None = None
+    ) -> Iterator[LogEntry]:
+        """Yield answers that this version of a judge has not scored, in the order as stored.
+
+        Failed attempts and entries without a response are left out; what the judge tried and
+        failed to score comes again. Like `scan` it gives what was there when it began.
+        """
+        with self._file.reading() as connection:
+            yield from read_unjudged(connection, where or LogFilter(), judge, version)
+
+    def append_calibration(self, calibration: Calibration) -> None:
+        """Store what a judge's scores are worth; earlier calibrations are kept, this one counts.
+
+        Raises:
+            StoreError: If the file cannot be written.
+        """
+        with self._file.writing() as connection:
+            insert_calibration(connection, calibration)
+
+    def calibrations(self, judge: str | None = None) -> list[Calibration]:
+        """The newest calibration of each version of a judge, in the order of their names.
+
+        Args:
+            judge: Only this judge's; without it, all.
+        """
+        with self._file.reading() as connection:
+            return read_calibrations(connection, judge)
 
     def queries(self, where: LogFilter | None = None) -> Iterator[Query]:
         """Yield each query that has an entry, in the order in which they were first stored."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fusion_agents.errors import DataError, StoreError
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.stores import LogFilter, Refusal, RoutingLog
-from fusion_agents.types import Arm, Judgement, LogEntry, Query, Usage
+from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query, Usage
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SMALL, LARGE = Arm(model="small"), Arm(model="large", strategy="think")
@@ -81,8 +81,13 @@ judgements = st.builds(
     entry_key=names,
     score=st.none() | scores,
     reason=st.none() | texts,
+    correctness=st.none() | scores,
+    reasoning=st.none() | scores,
+    usefulness=st.none() | scores,
     judge=names,
     judge_version=texts,
+    cost=amounts,
+    source=texts,
     time=times,
 )
 
@@ -236,7 +241,7 @@ def test_a_new_judge_version_keeps_both_judgements(log: RoutingLog) -> None:
     judged = entry()
     log.append([judged])
     old = Judgement(entry_key=judged.key, score=0.25, judge="rubric", judge_version="1")
-    new = old.model_copy(update={"score": 0.75, "judge_version": "2"})
+    new = Judgement(entry_key=judged.key, score=0.75, judge="rubric", judge_version="2")
 
     assert log.append_judgements([old, new, old]) == 2
     assert list(log.judgements()) == [old, new]
@@ -252,6 +257,54 @@ def test_a_judgement_without_its_entry_is_refused_by_name(log: RoutingLog) -> No
         log.append_judgements([good.model_copy(update={"entry_key": "nobody"}), good])
 
     assert list(log.judgements()) == [good]
+
+
+def test_a_signal_with_a_key_of_its_own_may_be_given_again(log: RoutingLog) -> None:
+    judged = entry()
+    log.append([judged])
+    first = Judgement(key="a", entry_key=judged.key, score=1.0, judge="feedback")
+    again = first.model_copy(update={"key": "b"})
+
+    assert log.append_judgements([first, again, first]) == 2
+
+    assert [j.key for j in log.judgements()] == ["a", "b"]
+
+
+def test_what_a_judge_has_not_scored_is_found(log: RoutingLog) -> None:
+    answers = [entry(f"{i} + 1?", response="2", source="ab"[i % 2]) for i in range(4)]
+    log.append([*answers, entry("5 + 5?", error="timeout"), entry("6 + 6?", performance=1.0)])
+    keys = [answer.key for answer in answers]
+    log.append_judgements(
+        [
+            Judgement(entry_key=keys[0], score=0.5, judge="rubric", judge_version="2"),
+            Judgement(entry_key=keys[1], score=None, judge="rubric", judge_version="2"),
+            Judgement(entry_key=keys[2], score=0.5, judge="rubric", judge_version="1"),
+            Judgement(entry_key=keys[3], score=0.5, judge="panel", judge_version="2"),
+        ]
+    )
+
+    assert list(log.unjudged("rubric", "2")) == answers[1:]
+    assert list(log.unjudged("rubric", "2", LogFilter(sources=("b",)))) == [answers[1], answers[3]]
+
+
+def test_the_newest_calibration_of_each_version_of_a_judge_counts(log: RoutingLog) -> None:
+    def line(judge: str, version: str, high: float) -> Calibration:
+        return Calibration(
+            judge=judge,
+            judge_version=version,
+            scores=(0.0, 0.1 + 0.2, 1.0),
+            performances=(0.0, 1 / 3, high),
+            n=60,
+            time=NOON,
+        )
+
+    stored = [line("b", "2", 0.6), line("b", "1", 0.5), line("a", "1", 0.9), line("b", "2", 0.7)]
+    for calibration in stored:
+        log.append_calibration(calibration)
+
+    assert log.calibrations() == [stored[2], stored[1], stored[3]]
+    assert log.calibrations("b") == [stored[1], stored[3]]
+    assert log.calibrations("c") == []
 
 
 def test_judgements_are_found_by_judge_and_by_entry(log: RoutingLog) -> None:
