@@ -1,6 +1,7 @@
 """Greedy selection of an ensemble from what its members predict out of fold."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +38,15 @@ def select(predicted: Sequence[FloatMatrix], scores: FloatMatrix) -> NDArray[np.
     step = max(1, scores.size // _MOST_CELLS)
     rows = slice(None, None, step)
     members = [p[rows] for p in predicted]
+    means = ArmPrior.fit(scores[rows]).filled
     weights = _greedy(members, scores[rows], difference_accuracy)
-    bolder = _greedy(members, scores[rows], routed_value)
-    if _earned(members, bolder, scores[rows]) > _earned(members, weights, scores[rows]):
-        weights = (weights + bolder) / 2
-    return weights
+    bolder = _greedy(members, scores[rows], partial(routed_value, means=means))
 
+    def earned(weights: NDArray[np.float64]) -> float:
+        blended = sum(w * member for w, member in zip(weights, members, strict=True))
+        return routed_value(np.asarray(blended), scores[rows], temperature=1e-6, means=means)
 
-def _earned(
-    members: Sequence[FloatMatrix], weights: NDArray[np.float64], scores: FloatMatrix
-) -> float:
-    blended = sum(w * member for w, member in zip(weights, members, strict=True))
-    return routed_value(np.asarray(blended), scores, temperature=1e-6)
+    return (weights + bolder) / 2 if earned(bolder) > earned(weights) else weights
 
 
 def _greedy(
@@ -65,17 +63,21 @@ def _greedy(
 
 
 def routed_value(
-    predicted: FloatMatrix, scores: FloatMatrix, temperature: float = TEMPERATURE
+    predicted: FloatMatrix,
+    scores: FloatMatrix,
+    temperature: float = TEMPERATURE,
+    means: NDArray[np.float64] | None = None,
 ) -> float:
     """Mean score, above the arm's mean, of choosing by a softmax of what is predicted.
 
-    A smooth stand-in for choosing the best arm. Cells that are not known are left out.
+    A smooth stand-in for choosing the best arm. Cells that are not known are left out. The arms'
+    means follow from the scores; they may be given, as finding them takes time.
     """
     known = ~np.isnan(scores)
     weight = np.where(known, softmax(predicted / temperature, axis=1), 0.0)
     if known.all():
         return float((weight * scores).sum() / len(scores))
-    means = ArmPrior.fit(scores).filled
+    means = ArmPrior.fit(scores).filled if means is None else means
     above = np.where(known, scores - means, 0.0)
     expected = softmax(predicted / temperature, axis=1) @ means
     return float((weight * above).sum() / weight.sum() + expected.mean())
