@@ -64,6 +64,8 @@ class Judge(ABC):
     name: ClassVar[str]
     calls_models: ClassVar[bool] = False
     """Whether it calls models: then it costs money and time."""
+    compares: bool = False
+    """Whether it looks at a case's rivals."""
 
     @property
     @abstractmethod
