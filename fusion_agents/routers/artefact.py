@@ -247,9 +247,21 @@ def _check_fitted(fitted: Fitted, manifest: Manifest) -> None:
         _check_shapes("factors of cost or latency", {quantity.factors.shape}, (n_arms,))
         _check_shapes("bounds of cost or latency", {quantity.bounds.shape}, (2, n_arms))
         _check_shapes("weights of cost or latency", {quantity.weights.shape[1:]}, (n_arms,))
-    shapes = {array.shape for array in _arrays_in(fitted.held_out)}
+    _check_held_out(fitted, n_arms)
+
+
+def _check_held_out(fitted: Fitted, n_arms: int) -> None:
+    held_out, logged = fitted.held_out, fitted.logged
+    shapes = {array.shape for array in _arrays_in(held_out) if array.ndim != 1}
     if shapes:
         _check_shapes("held-out forecasts", shapes, (min(shapes)[0], n_arms))
+    if logged is not None:
+        _check_shapes("numbers of the training queries", {logged.shape}, (fitted.n_queries,))
+    if held_out is not None and held_out.rows is not None:
+        rows = held_out.rows
+        _check_shapes("positions of held-out queries", {rows.shape}, (len(held_out.propensity),))
+        if logged is None or (len(rows) and not (rows.min() >= 0 and rows.max() < len(logged))):
+            raise ArtefactError("the held-out queries are none of those that were learned from")
 
 
 def _check_shapes(what: str, found: set[tuple[int, ...]], expected: tuple[int, ...]) -> None:

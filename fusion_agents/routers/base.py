@@ -14,7 +14,12 @@ from fusion_agents.errors import ConfigError, EmptyLogError, ObjectiveError, Rou
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import FloatMatrix, Outcomes
 from fusion_agents.routers.canonical import canonical_order
-from fusion_agents.routers.evidence import hold_out
+from fusion_agents.routers.evidence import (
+    held_out_rows,
+    hold_out,
+    out_of_fold,
+    query_numbers,
+)
 from fusion_agents.routers.interfaces import (
     Batch,
     Decisions,
@@ -31,7 +36,7 @@ from fusion_agents.routers.quantity import QuantityModel
 from fusion_agents.routers.ranking import collector_paused, named, order_arms, rankings
 from fusion_agents.routers.shrinkage import ArmPrior
 from fusion_agents.threads import one_thread
-from fusion_agents.types import Query, Route
+from fusion_agents.types import LogEntry, Query, Route
 
 
 @dataclass(kw_only=True)
@@ -66,7 +71,6 @@ class Router(ABC):
     seed: int = 0
 
     fitted_: Fitted | None = field(default=None, init=False, repr=False, compare=False)
-    _logged_ids: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
     encoder_: Encoder = field(default_factory=NoEncoder, init=False, repr=False, compare=False)
 
     @abstractmethod
@@ -130,8 +134,8 @@ class Router(ABC):
             performance=performance.model,
             judge=judge.model,
             held_out=hold_out(sample, ordered, performance.out_of_fold, judge.out_of_fold),
+            logged=query_numbers(ordered.queries),
         )
-        self._logged_ids = tuple(query.id for query in ordered.queries)
         return self
 
     def _encode_log(self, outcomes: Outcomes, encoding: Encoding | None) -> Vectors:
@@ -155,6 +159,17 @@ class Router(ABC):
         everywhere = np.full(scores.shape, np.nan)
         everywhere[known] = learned.out_of_fold
         return Learned(learned.model, everywhere)
+
+    def update(self, news: LogEntry | Outcomes) -> Self:
+        """Learn from new answers without forgetting; routers that can override this.
+
+        Raises:
+            ConfigError: If the router can only be fitted anew.
+        """
+        raise ConfigError(
+            f"router {self.name!r} cannot learn from single answers: fit it again on the whole "
+            "log, or use 'bandit'"
+        )
 
     # -- forecasting and routing ------------------------------------------------------------
 
@@ -188,11 +203,20 @@ class Router(ABC):
         queries: Sequence[str | Query],
         objective: str | Objective = "performance-first",
         vectors: Vectors | None = None,
+        *,
+        forecast: Forecast | None = None,
     ) -> Decisions:
         """Choose an arm for each query, as arrays; `route` says the same in words.
 
         Utilities within 1e-9 of the best one are ties. Ties go to the arm that is cheaper for the
         query, then to the one with the higher mean performance.
+
+        Args:
+            queries: Texts or queries.
+            objective: What to weigh.
+            vectors: Their vectors from the router's own encoder, if they are at hand.
+            forecast: What to decide by in place of the router's own forecast, such as its
+                forecasts of training queries by models that had not seen them.
 
         Raises:
             RouteError: If the objective leaves no arm to choose for some query.
@@ -200,7 +224,7 @@ class Router(ABC):
         """
         objective = Objective.parse(objective)
         batch = self._batch(queries, vectors)
-        forecast = self._forecast(batch)
+        forecast = self._forecast(batch) if forecast is None else forecast
         utilities = self.utilities(batch, forecast, objective)
         values = self._masked(utilities.values, forecast, objective)
         order = order_arms(values, forecast.cost, self.fitted.mean_performance)
@@ -318,24 +342,36 @@ class Router(ABC):
         return allowed
 
     def out_of_fold(self, outcomes: Outcomes) -> Forecast | None:
-        """Forecast training queries by models that had not seen them, right after `fit`.
+        """Forecast training queries by models that had not seen them.
 
         Returns:
             A row for each query of `outcomes`; none if the router does not cross-validate, if the
             log has too many queries to keep, or if `outcomes` has others than `fit` was given.
         """
-        held_out = self.fitted.held_out
-        row = {name: i for i, name in enumerate(self._logged_ids)}
-        rows = [row.get(query.id, -1) for query in outcomes.queries]
-        if held_out is None or len(held_out.forecast.cost) != len(row) or -1 in rows:
+        rows = held_out_rows(self.fitted, outcomes.queries)
+        return None if (rows < 0).any() else out_of_fold(self.fitted, rows)
+
+    def unseen_forecast(
+        self, queries: Sequence[Query], vectors: Vectors | None = None
+    ) -> Forecast | None:
+        """Forecast each query by models that had not seen it, whether it was learned from or not.
+
+        Queries that the router learned from get their out-of-fold forecasts, NaN where none were
+        kept; the others get the router's own.
+
+        Returns:
+            None for a router that does not remember what it learned from.
+        """
+        if self.fitted.logged is None:
             return None
-        kept = {
-            name: getattr(held_out.forecast, name)[rows].astype(np.float64)
-            for name in ("performance", "judge", "cost", "latency")
+        fresh = ~np.isin(query_numbers(queries), self.fitted.logged)
+        kept = out_of_fold(self.fitted, held_out_rows(self.fitted, queries))
+        own = self._forecast(self._batch(queries, vectors))
+        mixed = {
+            name: np.where(fresh[:, None], getattr(own, name), getattr(kept, name))
+            for name in ("performance", "performance_std", "judge", "judge_std", "cost", "latency")
         }
-        nothing = np.full(kept["cost"].shape, np.nan)
-        arms = self.fitted.arm_nouns
-        return Forecast(arms=arms, performance_std=nothing, judge_std=nothing, **kept)
+        return Forecast(arms=self.fitted.arm_nouns, **mixed)
 
     def _masked(
         self, utilities: FloatMatrix, forecast: Forecast, objective: Objective

@@ -1,10 +1,14 @@
 """What a router would have done with queries that it had not seen."""
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 
-from fusion_agents.outcomes import FloatMatrix, Outcomes
-from fusion_agents.routers.interfaces import HeldOut, Measures, Sample
+from fusion_agents.outcomes import FloatMatrix, IntVector, Outcomes
+from fusion_agents.routers.interfaces import Fitted, Forecast, HeldOut, Measures, Sample
 from fusion_agents.routers.quantity import QuantityModel
+from fusion_agents.types import Query
 
 MOST_QUERIES = 8_192
 """Held-out queries that are kept; more make no decision better."""
@@ -39,7 +43,40 @@ def hold_out(
         Measures(**{name: values[rows].astype(np.float32) for name, values in forecast.items()}),
         Measures(**{name: values[rows].astype(np.float32) for name, values in actual.items()}),
         _chance_of_being_asked(outcomes)[rows].astype(np.float32),
+        rows,
     )
+
+
+def query_numbers(queries: Sequence[Query]) -> IntVector:
+    """A number of 64 bits for each query's id, shape (n_queries,), to know queries again by."""
+    digests = (
+        hashlib.blake2b(query.id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        for query in queries
+    )
+    return np.frombuffer(b"".join(digests), dtype=np.dtype("<i8")).astype(np.int64)
+
+
+def held_out_rows(fitted: Fitted, queries: Sequence[Query]) -> IntVector:
+    """Positions of queries among the held-out forecasts, -1 for those without one."""
+    held_out, logged = fitted.held_out, fitted.logged
+    if held_out is None or held_out.rows is None or logged is None:
+        return np.full(len(queries), -1, dtype=np.int64)
+    row = {name: i for i, name in enumerate(logged[held_out.rows].tolist())}
+    found = [row.get(name, -1) for name in query_numbers(queries).tolist()]
+    return np.array(found, dtype=np.int64)
+
+
+def out_of_fold(fitted: Fitted, rows: IntVector) -> Forecast:
+    """The held-out forecasts at these positions, NaN for -1; their errors are not known."""
+    nothing = np.full((len(rows), len(fitted.arms)), np.nan)
+    kept = dict.fromkeys(("performance", "judge", "cost", "latency"), nothing)
+    if fitted.held_out is not None:
+        known, forecast = (rows >= 0)[:, None], fitted.held_out.forecast
+        kept = {
+            name: np.where(known, getattr(forecast, name)[rows].astype(np.float64), np.nan)
+            for name in kept
+        }
+    return Forecast(arms=fitted.arm_nouns, performance_std=nothing, judge_std=nothing, **kept)
 
 
 def _chance_of_being_asked(outcomes: Outcomes) -> FloatMatrix:

@@ -128,6 +128,8 @@ class HeldOut:
 
     As logged where the log knows; else the share of queries that the arm answered.
     """
+    rows: NDArray[np.int64] | None = None
+    """Which of the training queries, in canonical order; none in routers saved without it."""
 
 
 class Utilities(NamedTuple):
@@ -183,6 +185,8 @@ class Fitted:
     judge: ScoreModel | None = None
     held_out: HeldOut | None = None
     """For routers that cross-validate; at most 8,192 queries."""
+    logged: NDArray[np.int64] | None = None
+    """A number for each training query in canonical order, to know it again by."""
 
     @cached_property
     def arm_nouns(self) -> tuple[Arm, ...]:

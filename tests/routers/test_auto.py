@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from fusion_agents.errors import ConfigError
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import Outcomes, OutcomesBuilder
 from fusion_agents.routers import make_router
+from fusion_agents.routers.artefact import load_router, save_router
 from fusion_agents.routers.auto import AutoRouter
 from fusion_agents.routers.base import Router
 from fusion_agents.testing.outcomes import make_outcomes
@@ -258,3 +261,19 @@ def test_many_objectives_do_not_pile_up() -> None:
         router.expected_gain(f"performance=1,cost=0.{number:03d}1")
 
     assert len(router._gains) <= 256
+
+
+def test_unseen_forecasts_come_from_models_that_had_not_seen_the_query(tmp_path: Path) -> None:
+    log = make_outcomes(150, missing=0.3)
+    train = log.take(np.arange(100))
+    router = AutoRouter(encoder=LexicalEncoder(n_components=8)).fit(train)
+    save_router(router, tmp_path)
+
+    unseen = load_router(tmp_path).unseen_forecast(log.queries)
+
+    kept, own = router.out_of_fold(train), router.forecast(log.queries)
+    assert unseen is not None
+    assert kept is not None
+    np.testing.assert_array_equal(unseen.performance[:100], kept.performance)
+    np.testing.assert_array_equal(unseen.performance[100:], own.performance[100:])
+    assert np.abs(unseen.performance[:100] - own.performance[:100]).max() > 0.01
