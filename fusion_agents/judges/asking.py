@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -13,18 +12,16 @@ from fusion_agents.answering.answerer import Answerer
 from fusion_agents.answering.nouns import NOT_STREAMED, Answer, Bindings, Call
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.answering.replies import usage_of
-from fusion_agents.errors import AnswerError
+from fusion_agents.errors import AnswerError, DataError
 from fusion_agents.judges.base import Case, Verdict
 from fusion_agents.judges.families import families_of
 from fusion_agents.judges.quoting import Shown
+from fusion_agents.judges.schema import MARKER, read_fields, verdict_schema
 from fusion_agents.pool.matching import model_id
 from fusion_agents.pool.pool import Pool
 from fusion_agents.types import Arm, Dollars, Query, Usage, content_key
 
 POLICY = AnswerPolicy(deadline=120.0, attempt_timeout=60.0, max_attempts=3, attempts_per_arm=3)
-
-MARKER = "marker"
-"""Field of every schema: what an answer says cannot have it right, as no answer contains it."""
 
 _JUDGE = "judge"
 _REASON = 500
@@ -85,7 +82,7 @@ class JudgeModel:
             answering, self._arm = Pool({_JUDGE: model}), Arm(model=_JUDGE)
         self._member = answering.models[self._arm.model]
         self._answerer = Answerer(answering, policy or POLICY)
-        self._bindings = Bindings(schema=_schema(fields))
+        self._bindings = Bindings(schema=verdict_schema(fields))
         self._allow_own_family = allow_own_family
 
     @property
@@ -159,18 +156,6 @@ class JudgeModel:
         return [case.model_version, known]
 
 
-def read_score(fields: Mapping[str, Any], name: str) -> float | None:
-    """A number in [0, 1], as a number; none for anything else.
-
-    >>> [read_score({"x": x}, "x") for x in (0.8, 1, 8, True, "0.8", float("nan"), None)]
-    [0.8, 1.0, None, None, None, None, None]
-    """
-    value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return None
-    return float(value) if 0.0 <= value <= 1.0 else None
-
-
 def total_cost(costs: Sequence[Dollars | None]) -> Dollars | None:
     """Dollars of several calls; none if it is not known of any."""
     known = [cost for cost in costs if cost is not None]
@@ -186,26 +171,6 @@ def total_usage(usages: Sequence[Usage]) -> Usage:
     return Usage(**{name: sum(known) for name, known in counts.items() if known})
 
 
-def _schema(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What the model has to give: as JSON schema, which every provider's binding takes alike.
-
-    The reason comes first: a model that writes it before the numbers has thought before them.
-    """
-    properties = {
-        MARKER: {"type": "string", "description": "The marker, exactly as in the lines."},
-        "reason": {"type": "string", "description": "In one to three sentences: why."},
-        **fields,
-    }
-    return {
-        "title": "Verdict",
-        "description": "What the judge says.",
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
 def _failure(error: AnswerError) -> Said:
     kind = error.attempts[-1].error if error.attempts else "other"
     return Said(
@@ -217,10 +182,9 @@ def _failure(error: AnswerError) -> Said:
 
 
 def _read(answer: Answer, marker: str) -> Said:
-    """Take the fields if they carry the marker: else the model repeats what it was shown."""
     usage, cost = usage_of(answer.message), answer.cost
-    fields = answer.parsed
-    if not isinstance(fields, Mapping) or marker not in str(fields.get(MARKER))[:200]:
-        why = "the verdict does not carry the marker"
-        return Said(error="invalid", reason=why, usage=usage, cost=cost)
+    try:
+        fields = read_fields(answer.message, answer.parsed, marker)
+    except DataError as error:
+        return Said(error="invalid", reason=str(error), usage=usage, cost=cost)
     return Said(fields=fields, usage=usage, cost=cost)

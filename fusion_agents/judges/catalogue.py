@@ -14,7 +14,7 @@ def judge_classes() -> dict[str, type[Judge]]:
     """All judges by name, in alphabetical order.
 
     >>> list(judge_classes())
-    ['metric', 'rubric']
+    ['feedback', 'metric', 'pairwise', 'panel', 'rubric']
     """
     return find_parts("fusion_agents.judges", Judge)
 
@@ -48,5 +48,7 @@ def make_judge(
     if name not in known:
         raise ConfigError(f"there is no judge {name!r}; known are {', '.join(known)}")
     again = partial(make_judge, pool=pool, policy=policy, allow_own_family=allow_own_family)
-    making = Making(make=again, pool=pool, policy=policy, allow_own_family=allow_own_family)
+    making = Making(
+        make=again, known=known, pool=pool, policy=policy, allow_own_family=allow_own_family
+    )
     return known[name].from_spec(rest, making)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from secrets import token_hex
 from typing import NamedTuple
 
+from fusion_agents.judges.base import Case
 from fusion_agents.quoting import marker_of, shortened
 
 SHOWN = (8_000, 8_000)
@@ -46,6 +47,15 @@ def show(texts: Mapping[str, str], *, limits: tuple[int, int] = SHOWN, salt: str
     marker = marker_of("\n".join([*texts.values(), *clean.values()]), salt or token_hex(16))
     parts = (f"[{n} {marker}]\n{text}\n[end of {n} {marker}]" for n, text in clean.items())
     return Shown("\n\n".join(parts), marker)
+
+
+def context(case: Case, *, reference: bool = True) -> dict[str, str]:
+    """What an answer is judged by: the question, and what is right, where that is known."""
+    texts = {"question": case.query.text}
+    if reference and case.query.ground_truth:
+        truth = case.query.ground_truth
+        texts["reference"] = truth if isinstance(truth, str) else "\nor\n".join(truth)
+    return texts
 
 
 def harmless(text: str) -> str:

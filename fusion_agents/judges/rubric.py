@@ -9,9 +9,10 @@ from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.errors import ConfigError
-from fusion_agents.judges.asking import JudgeModel, Said, read_score
+from fusion_agents.judges.asking import JudgeModel, Said
 from fusion_agents.judges.base import Case, Judge, Verdict
-from fusion_agents.judges.quoting import Shown, show
+from fusion_agents.judges.quoting import Shown, context, show
+from fusion_agents.judges.schema import read_score
 from fusion_agents.judges.specs import read_spec, read_switch
 from fusion_agents.pool.pool import Pool
 
@@ -119,11 +120,7 @@ class RubricJudge(Judge):
         )
 
     def _shown(self, case: Case) -> Shown:
-        texts = {"question": case.query.text}
-        if self.reference and case.query.ground_truth:
-            truth = case.query.ground_truth
-            texts["reference"] = truth if isinstance(truth, str) else "\nor\n".join(truth)
-        return show({**texts, "answer": case.response})
+        return show({**context(case, reference=self.reference), "answer": case.response})
 
     def _verdict(self, said: Said) -> Verdict:
         if said.fields is None:

@@ -1,7 +1,7 @@
 """How a judge is written as a text: its name, its model, its options."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +22,8 @@ class Making:
 
     make: Callable[[str], "Judge"]
     """Makes another judge, for judges that consist of some."""
+    known: Collection[str] = ()
+    """Names of judges."""
     pool: Pool | None = None
     policy: AnswerPolicy | None = None
     """How hard to try for a verdict; none for the judge's own."""
@@ -67,3 +69,24 @@ def read_switch(name: str, value: str) -> bool:
     if value.lower() not in _SWITCHES:
         raise ConfigError(f"{name}={value!r} is neither true nor false")
     return _SWITCHES[value.lower()]
+
+
+def read_count(name: str, value: str) -> int:
+    """Read a number of things.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if not value.isdecimal():
+        raise ConfigError(f"{name}={value!r} is not a whole number")
+    return int(value)
+
+
+def split_members(rest: str, known: Collection[str]) -> list[str]:
+    """Take apart `rubric:A+rubric:B`: at a plus after which a judge's name stands.
+
+    >>> split_members("metric+rubric:ollama:a+b", ["metric", "rubric"])
+    ['metric', 'rubric:ollama:a+b']
+    """
+    names = "|".join(map(re.escape, known))
+    return re.split(rf"\+(?=(?:{names})(?:[:+]|$))", rest)
