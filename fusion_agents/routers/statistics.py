@@ -26,17 +26,17 @@ def arm_means(scores: FloatMatrix, prior: float = 1.0, n_sweeps: int = 50) -> ND
     count = known.sum(axis=0)
     filled = np.where(known, scores, 0.0)
     if known.all() or not known.any():
-        plain: NDArray[np.float64] = np.divide(
-            filled.sum(axis=0), count, out=np.full(len(count), np.nan), where=count > 0
+        return np.asarray(
+            np.divide(filled.sum(axis=0), count, out=np.full(len(count), np.nan), where=count > 0)
         )
-        return plain
-    arm = np.divide(filled.sum(axis=0), count, out=np.zeros(len(count)), where=count > 0)
-    query = np.zeros(len(scores))
-    per_query = known.sum(axis=1)
-    for _ in range(n_sweeps):
-        residual = np.where(known, scores - arm, 0.0).sum(axis=1)
-        query = residual / (per_query + prior)
-        residual = np.where(known, scores - query[:, None], 0.0).sum(axis=0)
-        arm = np.divide(residual, count, out=np.zeros(len(count)), where=count > 0)
+    cells, total, per_arm = known.astype(np.float64), filled.sum(axis=1), np.maximum(count, 1)
+    share = 1 / (known.sum(axis=1) + prior)
+    plain = filled.sum(axis=0) / per_arm
+    level = plain - cells.T @ (total * share) / per_arm
+    coupling = (cells.T * share) @ cells / per_arm[:, None]
+    before = arm = plain
+    for _ in range(n_sweeps):  # both alternations in one step, on (n_arms,) alone
+        before, arm = arm, level + coupling @ arm
+    query = (total - cells @ before) * share
     means: NDArray[np.float64] = np.where(count > 0, arm + query.mean(), np.nan)
     return means
