@@ -72,6 +72,10 @@ class Judge(ABC):
     def version(self) -> str:
         """Changes whenever the same answer may be scored otherwise: model, prompt, rubric."""
 
+    def refusal(self, case: Case) -> str | None:
+        """Why it will never judge this answer, where that is known without asking anybody."""
+        return None
+
     @abstractmethod
     def judge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
         """Judge one answer. What goes wrong is a verdict without a score, not an exception."""

@@ -54,13 +54,13 @@ class FeedbackJudge(Judge):
         """Changes whenever the same words become another score."""
         return "1"
 
+    def refusal(self, case: Case) -> str | None:
+        """Why it judges nothing: whoever got the answer judges it."""
+        return "feedback comes from users and cannot be asked for: record it when it comes"
+
     def judge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
-        """Refuse: whoever got the answer judges it."""
-        return Verdict(
-            score=None,
-            reason="feedback comes from users and cannot be asked for: record it when it comes",
-            refused=True,
-        )
+        """Refuse."""
+        return Verdict(score=None, reason=self.refusal(case), refused=True)
 
     def verdict(self, score: Any = None, value: Any = None, comment: str | None = None) -> Verdict:
         """Turn what a user said into a verdict.

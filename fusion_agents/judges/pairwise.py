@@ -57,6 +57,7 @@ class PairwiseJudge(Judge):
 
     name: ClassVar[str] = "pairwise"
     calls_models: ClassVar[bool] = True
+    compares = True
 
     def __init__(
         self,
@@ -80,6 +81,10 @@ class PairwiseJudge(Judge):
     def version(self) -> str:
         """Changes with the model, the prompt and the options."""
         return self.model.version(self.name, _prompt(), self.reference, self.rivals)
+
+    def refusal(self, case: Case) -> str | None:
+        """Why it will not judge this answer: it is kin to the model, or there are no rivals."""
+        return self._rivals(case)[1]
 
     def judge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
         """Compare one answer with its rivals."""

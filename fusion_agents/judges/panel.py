@@ -41,12 +41,18 @@ class PanelJudge(Judge):
         if len(members) < 2 or any(isinstance(member, PanelJudge) for member in members):
             raise ConfigError("a panel is made of at least two judges that are no panels")
         self.members = tuple(members)
+        self.compares = any(member.compares for member in members)
 
     @cached_property
     def version(self) -> str:
         """Changes with any member's."""
         versions = sorted(f"{member.name} {member.version}" for member in self.members)
         return f"{self.name}-{len(versions)}-{content_key(*versions)[:12]}"
+
+    def refusal(self, case: Case) -> str | None:
+        """Why it will not judge this answer: more than half of the members refuse it."""
+        whys = [why for member in self.members if (why := member.refusal(case)) is not None]
+        return whys[0] if 2 * len(whys) > len(self.members) else None
 
     def judge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
         """Ask the members one after the other."""

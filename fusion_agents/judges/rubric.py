@@ -88,6 +88,10 @@ class RubricJudge(Judge):
         """Changes with the model, the prompt and the options."""
         return self.model.version(self.name, _prompt(self.anchors), self.reference)
 
+    def refusal(self, case: Case) -> str | None:
+        """Why it must not judge this answer: it is kin to the model."""
+        return self.model.refusal(case)
+
     def judge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
         """Ask the model about one answer."""
         if (why := self.model.refusal(case)) is not None:

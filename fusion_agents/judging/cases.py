@@ -1,7 +1,7 @@
 """Which answers of a log are judged, and what a judge is shown of each."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
@@ -11,6 +11,7 @@ from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import LogEntry, content_key
 
 _RIVALS = 8
+_PAGE = 64
 
 
 def is_chosen(key: str, rate: float) -> bool:
@@ -39,6 +40,7 @@ class Cases:
     """Gives the answers of a log that a judge has not scored yet.
 
     A judge that compares is shown up to eight answers that other arms gave to the same query.
+    What the judge refuses without being asked is counted and left out.
 
     Args:
         log: Where they are.
@@ -47,6 +49,7 @@ class Cases:
         rate: Share of them, in [0, 1].
         limit: So many, at most.
         measured_first: Whether those whose performance was measured come before the others.
+        on_refused: Called with the reason for each that the judge refuses.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Cases:
         rate: float = 1.0,
         limit: int | None = None,
         measured_first: bool = False,
+        on_refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._judge = judge
@@ -65,21 +69,35 @@ class Cases:
         self._rate = rate
         self._limit = limit
         self._measured_first = measured_first
+        self._on_refused = on_refused
 
     def batches(self, size: int) -> Iterator[list[Case]]:
-        """Yield all cases, `size` at a time, in the order in which they were stored."""
-        entries = self.entries()
-        while batch := list(islice(entries, size)):
-            cases = [case_of(entry) for entry in batch]
-            yield self._with_rivals(cases) if self._judge.compares else cases
+        """Yield all cases, `size` at a time."""
+        cases = iter(self)
+        while batch := list(islice(cases, size)):
+            yield batch
 
-    def entries(self) -> Iterator[LogEntry]:
-        """Yield the entries of all cases."""
+    def __iter__(self) -> Iterator[Case]:
+        """Yield all cases in the order in which they were stored."""
+        return islice(self._accepted(), self._limit)
+
+    def _accepted(self) -> Iterator[Case]:
+        entries = self._entries()
+        while page := list(islice(entries, _PAGE)):
+            cases = [case_of(entry) for entry in page]
+            for case in self._with_rivals(cases) if self._judge.compares else cases:
+                why = self._judge.refusal(case)
+                if why is None:
+                    yield case
+                else:
+                    self._on_refused(why)
+
+    def _entries(self) -> Iterator[LogEntry]:
         if not self._measured_first:
-            return islice(self._unjudged(), self._limit)
+            return self._unjudged()
         measured = (entry for entry in self._unjudged() if entry.performance is not None)
         others = (entry for entry in self._unjudged() if entry.performance is None)
-        return islice(chain(measured, others), self._limit)
+        return chain(measured, others)
 
     def _unjudged(self) -> Iterator[LogEntry]:
         judge = self._judge

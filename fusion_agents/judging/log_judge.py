@@ -78,8 +78,9 @@ class LogJudge:
         self._judge = judge
         self._where = where
         self._cases = Cases(
-            log, judge, where=where, rate=rate, limit=limit, measured_first=measured_first
-        )
+            log, judge, where=where, rate=rate, limit=limit,
+            measured_first=measured_first, on_refused=self._count_refusal,
+        )  # fmt: skip
         self._watched = canaries
         self._source = source
         self._seed = seed
@@ -173,13 +174,16 @@ class LogJudge:
         if verdict.score is not None and unstored is None:
             progress.scored += 1
         elif verdict.refused:
-            progress.refused += 1
-            progress.reasons.setdefault("refused", verdict.reason or "")
+            self._count_refusal(verdict.reason or "")
         else:
             kind = "not stored" if unstored else verdict.error or "unscored"
             progress.failed += 1
             progress.errors[kind] += 1
             progress.reasons.setdefault(kind, str(unstored or verdict.reason or ""))
+
+    def _count_refusal(self, why: str) -> None:
+        self.progress.refused += 1
+        self.progress.reasons.setdefault("refused", why)
 
     # -- canaries ----------------------------------------------------------------------------
 
@@ -244,7 +248,7 @@ async def _ended(tasks: list[asyncio.Task[Checked] | None]) -> list[Checked]:
 def _check_numbers(budget: Dollars | None, concurrency: int, rate: float) -> None:
     if concurrency < 1:
         raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
-    if not 0.0 < rate <= 1.0:
-        raise ConfigError(f"rate must be a share above 0 and at most 1, not {rate}")
+    if not 0.0 <= rate <= 1.0:
+        raise ConfigError(f"rate must be a share from 0 to 1, not {rate}")
     if budget is not None and not budget >= 0:
         raise ConfigError(f"a budget must be a number of dollars, not {budget}")
