@@ -34,8 +34,8 @@ def fit_logistic(vectors: Vectors, scores: FloatMatrix, penalty: float, n_steps:
         Weights of shape (n_dims + 1, n_arms), the constants last.
     """
     x = with_constant(vectors)
-    known = ~np.isnan(scores)
-    target = np.where(known, scores, 0.0)
+    known = np.nonzero(~np.isnan(scores))
+    target = scores[known]
     shape = (x.shape[1], scores.shape[1])
     mean = np.clip(ArmPrior.fit(scores).filled, 0.005, 0.995)
     start = np.zeros(shape)
@@ -45,10 +45,12 @@ def fit_logistic(vectors: Vectors, scores: FloatMatrix, penalty: float, n_steps:
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         w = flat.reshape(shape)
-        z = x @ w
-        cells = np.where(known, np.logaddexp(0.0, z) - target * z, 0.0)
+        z = (x @ w)[known]
+        cells = np.logaddexp(0.0, z) - target * z
+        error = np.zeros(scores.shape)
+        error[known] = expit(z) - target
         away = w - start
-        slope = x.T @ np.where(known, expit(z) - target, 0.0) + ridge * away
+        slope = x.T @ error + ridge * away
         return float(cells.sum() + 0.5 * (ridge * away**2).sum()), slope.ravel()
 
     return _minimise(loss, start, n_steps)

@@ -39,7 +39,8 @@ def select(predicted: Sequence[FloatMatrix], scores: FloatMatrix) -> NDArray[np.
     rows = slice(None, None, step)
     members = [p[rows] for p in predicted]
     means = ArmPrior.fit(scores[rows]).filled
-    weights = _greedy(members, scores[rows], difference_accuracy)
+    actual = differences(scores[rows], scores[rows])
+    weights = _greedy(members, scores[rows], partial(difference_accuracy, actual=actual))
     bolder = _greedy(members, scores[rows], partial(routed_value, means=means))
 
     def earned(weights: NDArray[np.float64]) -> float:
@@ -83,9 +84,12 @@ def routed_value(
     return float((weight * above).sum() / weight.sum() + expected.mean())
 
 
-def difference_accuracy(predicted: FloatMatrix, scores: FloatMatrix) -> float:
-    """Negative mean squared error of the differences between arms."""
-    return -float(np.nanmean((differences(predicted, scores) - differences(scores, scores)) ** 2))
+def difference_accuracy(
+    predicted: FloatMatrix, scores: FloatMatrix, actual: FloatMatrix | None = None
+) -> float:
+    """Negative mean squared error of the differences between arms, which may be given."""
+    actual = differences(scores, scores) if actual is None else actual
+    return -float(np.nanmean((differences(predicted, scores) - actual) ** 2))
 
 
 def differences(values: FloatMatrix, scores: FloatMatrix) -> FloatMatrix:
