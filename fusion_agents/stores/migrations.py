@@ -150,6 +150,79 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX calls_by_query ON calls (query)",
         ),
     ),
+    Migration(
+        "keep thought templates",
+        (
+            """
+            CREATE TABLE template_state (
+                ledger TEXT NOT NULL, -- tells this file's templates from another's in an index
+                generation INTEGER NOT NULL -- number of changes to the templates so far
+            )
+            """,
+            "INSERT INTO template_state VALUES (lower(hex(randomblob(8))), 0)",
+            """
+            CREATE TABLE templates (
+                id INTEGER PRIMARY KEY,
+                key TEXT NOT NULL UNIQUE,
+                tenant TEXT NOT NULL,
+                source TEXT NOT NULL,
+                query_id TEXT NOT NULL,
+                task TEXT,
+                status TEXT NOT NULL, -- active, quarantined, retired or merged
+                reason TEXT, -- why it has that status
+                changed INTEGER NOT NULL, -- generation of the last change of its status
+                problem TEXT NOT NULL,
+                reasoning TEXT NOT NULL,
+                answer_format TEXT NOT NULL,
+                pitfall INTEGER NOT NULL,
+                question TEXT NOT NULL,
+                entry_keys TEXT, -- JSON: a list of strings
+                criterion TEXT NOT NULL,
+                summarizer TEXT NOT NULL,
+                prompt_version TEXT NOT NULL,
+                cost REAL, -- dollars
+                time INTEGER -- microseconds since 1970, UTC
+            )
+            """,
+            """
+            CREATE TABLE template_entries (
+                entry_key TEXT NOT NULL,
+                template INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+                PRIMARY KEY (entry_key, template)
+            ) WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE template_encoders (
+                id INTEGER PRIMARY KEY,
+                identity TEXT NOT NULL UNIQUE,
+                learned_from INTEGER, -- texts; none for an encoder that came trained
+                description TEXT, -- JSON, for one that was fitted here
+                arrays BLOB -- safetensors, for one that was fitted here
+            )
+            """,
+            """
+            CREATE TABLE template_vectors (
+                template INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+                encoder INTEGER NOT NULL REFERENCES template_encoders (id) ON DELETE CASCADE,
+                vector BLOB NOT NULL, -- of the question: float32, little-endian, of length 1
+                PRIMARY KEY (template, encoder)
+            )
+            """,
+            """
+            CREATE TABLE template_merges (
+                merged INTEGER PRIMARY KEY REFERENCES templates (id) ON DELETE CASCADE,
+                kept INTEGER NOT NULL REFERENCES templates (id) ON DELETE CASCADE,
+                time INTEGER NOT NULL -- microseconds since 1970, UTC
+            )
+            """,
+            "CREATE INDEX templates_by_tenant ON templates (tenant, status)",
+            "CREATE INDEX templates_by_change ON templates (changed)",
+            "CREATE INDEX templates_by_source ON templates (source)",
+            "CREATE INDEX templates_by_query ON templates (query_id)",
+            "CREATE INDEX template_entries_by_template ON template_entries (template)",
+            "CREATE INDEX template_merges_by_kept ON template_merges (kept)",
+        ),
+    ),
 )
 
 _HISTORY = """

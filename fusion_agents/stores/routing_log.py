@@ -66,6 +66,11 @@ class RoutingLog:
         return self._file.path
 
     @property
+    def file(self) -> SQLiteFile:
+        """The file itself, for what else this package keeps in it."""
+        return self._file
+
+    @property
     def ledger(self) -> Ledger:
         """The account of the calls that were paid to fill this log."""
         return Ledger(self._file)

@@ -1,0 +1,158 @@
+"""Bringing an index up to date with the ledger, whatever has become of it meanwhile."""
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from fusion_agents.stores.sqlite_file import SQLiteFile
+from fusion_agents.stores.template_encoders import EncoderShelf, KeptEncoder
+from fusion_agents.stores.template_indexes.base import (
+    BrokenIndexError,
+    Mark,
+    TemplateIndex,
+)
+from fusion_agents.stores.template_reading import (
+    State,
+    count_templates,
+    read_changes,
+    read_state,
+    read_unencoded,
+)
+from fusion_agents.stores.template_writing import insert_vectors
+from fusion_agents.types import content_key
+
+_PAGE = 1_000
+
+T = TypeVar("T")
+
+
+class Place(NamedTuple):
+    """Where the templates of a tenant are searched."""
+
+    collection: str
+    kept: KeptEncoder
+
+
+class Follower:
+    """Keeps an index as the ledger is.
+
+    What is out of date is brought up to date, change by change; what is wrong (damaged, missing,
+    of another ledger, with another number of vectors) is thrown away and filled again.
+
+    Args:
+        file: Where the ledger is.
+        index: What follows it.
+        shelf: Gives the encoder.
+    """
+
+    def __init__(self, file: SQLiteFile, index: TemplateIndex, shelf: EncoderShelf) -> None:
+        self._file = file
+        self._index = index
+        self._shelf = shelf
+        self._lock = threading.RLock()
+        self._followed: dict[str, tuple[State, Place]] = {}
+        self._encoded: tuple[State, int] | None = None
+
+    def place(self, tenant: str) -> Place | None:
+        """Bring the index up to date for a tenant; none if there is no template at all.
+
+        Raises:
+            StoreError: If the index cannot be filled, even from nothing.
+            EncoderError: If a question cannot be encoded.
+        """
+        state, current = self._state()
+        known = self._followed.get(tenant)
+        if known is not None and known[0] == state and current == known[1].kept:
+            return known[1]
+        with self._lock:
+            if not self.encode():
+                return None
+            return self._mended(lambda: self._follow(tenant))
+
+    def search(self, tenant: str, search: Callable[[Place], T]) -> T | None:
+        """Search the index of a tenant; none if there is no template at all."""
+
+        def attempt() -> T | None:
+            place = self.place(tenant)
+            return None if place is None else search(place)
+
+        return self._mended(attempt)
+
+    def encode(self) -> bool:
+        """Give every template its vector, and say whether there is any template."""
+        with self._lock:
+            with self._file.reading() as connection:
+                state = read_state(connection)
+                if not count_templates(connection, None, None):
+                    return False
+            kept = self._shelf.ready()
+            if self._encoded != (state, kept.row):
+                self._encode(kept)
+                self._encoded = (state, kept.row)
+            return True
+
+    def forget(self) -> None:
+        """Drop everything that the index holds, so that it is filled again when it is needed."""
+        with self._lock:
+            self._followed.clear()
+            self._encoded = None
+            self._index.drop()
+
+    def _state(self) -> tuple[State, KeptEncoder | None]:
+        with self._file.reading() as connection:
+            return read_state(connection), self._shelf.current(connection)
+
+    def _encode(self, kept: KeptEncoder) -> None:
+        with self._file.reading() as connection:
+            rows = read_unencoded(connection, kept.row)
+        for start in range(0, len(rows), _PAGE):
+            page = rows[start : start + _PAGE]
+            vectors = kept.encoder.encode([question for _, question in page])
+            with self._file.writing() as connection:
+                numbers = (number for number, _ in page)
+                insert_vectors(connection, kept.row, zip(numbers, vectors, strict=True))
+
+    def _mended(self, work: Callable[[], T]) -> T:
+        """Do something with the index; if it is broken, throw it away and try once more."""
+        try:
+            return work()
+        except BrokenIndexError:
+            self.forget()
+            return work()
+
+    def _follow(self, tenant: str) -> Place:
+        state, kept = self._state()
+        if kept is None:
+            kept = self._shelf.ready()
+        collection = f"{state.ledger}-{content_key(tenant, kept.encoder.identity)}"
+        mark = self._index.mark(collection)
+        if mark is None or mark.generation > state.generation:
+            self._index.drop(collection)
+            mark = None
+        if self._catch_up(tenant, collection, kept, mark) != self._index.mark(collection):
+            self._index.drop(collection)
+            if self._catch_up(tenant, collection, kept, None) != self._index.mark(collection):
+                raise BrokenIndexError("the index of the templates does not keep what it is given")
+        place = Place(collection, kept)
+        before = self._followed.get(tenant)
+        if before is not None and before[1].collection != collection:
+            self._index.drop(before[1].collection)
+        self._followed[tenant] = (state, place)
+        return place
+
+    def _catch_up(self, tenant: str, collection: str, kept: KeptEncoder, mark: Mark | None) -> Mark:
+        """Take up what changed since a mark, and say what the mark should be then."""
+        with self._file.reading() as connection:
+            connection.execute("BEGIN")
+            generation = read_state(connection).generation
+            should = Mark(generation, count_templates(connection, tenant, "active"))
+            if mark == should:
+                return should
+            since = -1 if mark is None else mark.generation
+            for change in read_changes(connection, tenant, kept.row, since):
+                if change.ids:
+                    self._index.upsert(collection, change.ids, change.vectors)
+                if change.gone and mark is not None:
+                    self._index.delete(collection, change.gone)
+        self._index.seal(collection, generation)
+        return should
