@@ -26,8 +26,8 @@ from fusion_agents.routers.options import check_within
 _REMEMBERED = 256
 """Objectives whose expected gain is kept."""
 
-_LEAST_CHANCE = 0.02
-"""No answer counts as more than fifty."""
+_LEAST_CHANCE = 0.1
+"""No answer counts as more than ten: of logs with exploration, more is noise above all."""
 
 
 @dataclass(frozen=True, eq=False)
