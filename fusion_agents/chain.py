@@ -1,6 +1,7 @@
 """`FusionRouterChain`: query-level fusion as a LangChain `Runnable`."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -12,12 +13,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import get_config_list
 from langchain_core.runnables.utils import ConfigurableFieldSpec
+from typing_extensions import Unpack
 
 from fusion_agents.answering.nouns import Answer, Bindings
-from fusion_agents.answering.policy import AnswerPolicy
-from fusion_agents.classifiers.base import Classifier
 from fusion_agents.conversation import ChainInput
-from fusion_agents.encoders.base import Encoder
+from fusion_agents.judges.feedback import Feedback
 from fusion_agents.objective import Objective
 from fusion_agents.pool.matching import Coverage
 from fusion_agents.pool.pool import Pool
@@ -29,6 +29,8 @@ from fusion_agents.steps.building import (
     steps_from_router,
 )
 from fusion_agents.steps.configuring import choices_of, config_specs, described
+from fusion_agents.steps.feedback import USUAL, Named, feedback_from
+from fusion_agents.steps.options import LogOptions, ModelsOptions, RouterOptions
 from fusion_agents.steps.preparing import Ready, aready, prepare_ahead, ready
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.responding import (
@@ -40,7 +42,7 @@ from fusion_agents.steps.responding import (
 )
 from fusion_agents.steps.turn import Choices
 from fusion_agents.stores.routing_log import RoutingLog
-from fusion_agents.types import Route
+from fusion_agents.types import Judgement, Route
 
 if TYPE_CHECKING:
     from fusion_agents.chat_model import ChatFusion
@@ -77,13 +79,8 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         log: RoutingLog | str | Path,
         *,
         models: Models,
-        objective: str | Objective = "performance-first",
-        router: str | Router = "auto",
-        encoder: Encoder | None = None,
-        policy: AnswerPolicy | None = None,
-        record: bool | RoutingLog = False,
-        seed: int = 0,
         config_prefix: str = "",
+        **options: Unpack[LogOptions],
     ) -> Self:
         """Learn from a log, for the arms that both the log and the pool have.
 
@@ -94,30 +91,16 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             log: An open log, or the path of a database or of log files.
             models: Named as in the log: chat models or `init_chat_model` strings by name, a
                 `Pool`, or the path of a `models.toml`.
-            objective: The usual one; a call may choose another.
-            router: A router's name with options, or a router; a fitted one is used as it is.
-            encoder: Of the router; the lexical one by default.
-            policy: How hard to try for an answer, and for how long.
-            record: Whether what is answered goes back into the log, or another log for it.
-            seed: Of the router.
             config_prefix: Of the configurable keys.
+            **options: `objective`, `router`, `encoder`, `policy`, `record`, `judge`, `explore`
+                and `seed`, as `fusion_agents.steps.options.LogOptions` describes them.
 
         Raises:
             ConfigError: If the log and the pool have no arm in common.
             ObjectiveError: If the objective weighs what the log does not have.
             EmptyLogError: If the log has nothing to learn from.
         """
-        steps = steps_from_log(
-            log,
-            models=models,
-            objective=objective,
-            router=router,
-            encoder=encoder,
-            policy=policy,
-            record=record,
-            seed=seed,
-        )
-        return cls(steps, config_prefix=config_prefix)
+        return cls(steps_from_log(log, models=models, **options), config_prefix=config_prefix)
 
     @classmethod
     def from_router(
@@ -125,66 +108,38 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         router: Router | str | Path,
         *,
         models: Models,
-        objective: str | Objective = "performance-first",
-        log: RoutingLog | None = None,
-        encoder: Encoder | None = None,
-        policy: AnswerPolicy | None = None,
-        record: bool | RoutingLog = False,
         config_prefix: str = "",
+        **options: Unpack[RouterOptions],
     ) -> Self:
         """Use a fitted router, or the directory of a saved one.
 
         Args:
             router: The router or its directory.
             models: Named as in the log that the router learned from; as in `from_log`.
-            objective: The usual one; a call may choose another.
-            log: For strategies that look things up in it (`few-shot`), and to record to.
-            encoder: Where the router's own cannot be saved.
-            policy: How hard to try for an answer, and for how long.
-            record: Whether what is answered goes into `log`, or another log for it.
             config_prefix: Of the configurable keys.
+            **options: `objective`, `log`, `encoder`, `policy`, `record`, `judge` and `explore`,
+                as `fusion_agents.steps.options.RouterOptions` describes them.
 
         Raises:
             ArtefactError: If the saved router is damaged.
             ConfigError: If the router and the pool have no arm in common.
         """
-        steps = steps_from_router(
-            router,
-            models=models,
-            objective=objective,
-            log=log,
-            encoder=encoder,
-            policy=policy,
-            record=record,
-        )
+        steps = steps_from_router(router, models=models, **options)
         return cls(steps, config_prefix=config_prefix)
 
     @classmethod
     def from_models(
-        cls,
-        models: Models,
-        *,
-        classifier: str | Classifier | None = None,
-        objective: str | Objective = "performance-first",
-        policy: AnswerPolicy | None = None,
-        record: RoutingLog | None = None,
-        config_prefix: str = "",
+        cls, models: Models, *, config_prefix: str = "", **options: Unpack[ModelsOptions]
     ) -> Self:
         """Begin without a log: a model reads the models' cards and picks.
 
         Args:
             models: As in `from_log`.
-            classifier: Name of the model of the pool that picks (the first one by default), or
-                any classifier.
-            objective: The usual one; a call may choose another.
-            policy: How hard to try for an answer, and for how long.
-            record: Log that what is answered goes into, to learn from later.
             config_prefix: Of the configurable keys.
+            **options: `classifier`, `objective`, `policy`, `record` and `judge`, as
+                `fusion_agents.steps.options.ModelsOptions` describes them.
         """
-        steps = steps_from_models(
-            models, classifier=classifier, objective=objective, policy=policy, record=record
-        )
-        return cls(steps, config_prefix=config_prefix)
+        return cls(steps_from_models(models, **options), config_prefix=config_prefix)
 
     # -- looking at it ------------------------------------------------------------------------
 
@@ -237,6 +192,47 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
 
     def _choices(self, config: RunnableConfig | None) -> Choices:
         return choices_of(config, self.config_prefix)
+
+    # -- hearing back -------------------------------------------------------------------------
+
+    def feedback(
+        self,
+        run_id: Feedback | Mapping[str, Any] | Named,
+        score: Any = None,
+        *,
+        value: Any = None,
+        comment: str | None = None,
+        source: str = "user",
+        key: str = USUAL,
+    ) -> Judgement:
+        """Keep what a user says of an answer that was recorded; the newest word counts.
+
+        Args:
+            run_id: Id of the chain's run; or the answer's message, or the `turn` in its metadata;
+                or all of the feedback as LangSmith has it (`run_id`, `key`, `score`, ...).
+            score: A truth value, a thumb, a number in [0, 1], or a rating such as `"4 of 5"`.
+            value: The same, where there is no score.
+            comment: In words.
+            source: Who says it: trust is given and taken by it.
+            key: What the user was asked; each is a signal of its own.
+
+        Raises:
+            ConfigError: If nothing is recorded.
+            DataError: If the log has no such run, or what is said is no score.
+        """
+        said = feedback_from(run_id, score, value=value, comment=comment, key=key)
+        return self.steps.recorder.feedback(said, source)
+
+    async def afeedback(
+        self,
+        run_id: Feedback | Mapping[str, Any] | Named,
+        score: Any = None,
+        *,
+        source: str = "user",
+        **said: Any,
+    ) -> Judgement:
+        """The same for an event loop, with the same arguments."""
+        return await self.steps.recorder.afeedback(feedback_from(run_id, score, **said), source)
 
     # -- answering ----------------------------------------------------------------------------
 
@@ -315,14 +311,8 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         **kwargs: Any,
     ) -> list[AIMessage]:
         """Answer many; their queries are encoded and routed together."""
-        configs = get_config_list(config, len(inputs)) if inputs else []
-        choices = map(self._choices, configs)
-        with prepare_ahead(self.steps, inputs, choices, Bindings(options=kwargs)) as pending:
-            return super().batch(
-                cast("list[ChainInput]", pending),
-                configs,
-                return_exceptions=return_exceptions,
-            )
+        with self._ahead(inputs, config, kwargs) as (pending, configs):
+            return super().batch(pending, configs, return_exceptions=return_exceptions)
 
     async def abatch(
         self,
@@ -333,12 +323,20 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         **kwargs: Any,
     ) -> list[AIMessage]:
         """Answer many, in an event loop; their queries are encoded and routed together."""
+        with self._ahead(inputs, config, kwargs) as (pending, configs):
+            return await super().abatch(pending, configs, return_exceptions=return_exceptions)
+
+    @contextmanager
+    def _ahead(
+        self,
+        inputs: list[ChainInput],
+        config: RunnableConfig | list[RunnableConfig] | None,
+        options: dict[str, Any],
+    ) -> Iterator[tuple[list[ChainInput], list[RunnableConfig]]]:
         configs = get_config_list(config, len(inputs)) if inputs else []
         choices = map(self._choices, configs)
-        with prepare_ahead(self.steps, inputs, choices, Bindings(options=kwargs)) as pending:
-            return await super().abatch(
-                cast("list[ChainInput]", pending), configs, return_exceptions=return_exceptions
-            )
+        with prepare_ahead(self.steps, inputs, choices, Bindings(options=options)) as pending:
+            yield cast("list[ChainInput]", pending), configs
 
     # -- streaming ----------------------------------------------------------------------------
 

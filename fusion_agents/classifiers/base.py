@@ -18,6 +18,8 @@ class Question:
     query: Query
     arms: tuple[Arm, ...]
     """In the pool's order; at least one."""
+    key: str = ""
+    """Names the turn, for draws that a retry must repeat; where it is empty, nothing is drawn."""
 
 
 class Classifier(ABC):

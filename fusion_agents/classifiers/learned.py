@@ -12,7 +12,8 @@ from fusion_agents.encoders.cache import CachedEncoder
 from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.objective import Objective
 from fusion_agents.routers.base import Router
-from fusion_agents.types import Arm, ArmForecast, Query, Route
+from fusion_agents.routers.exploration import Exploration
+from fusion_agents.types import Arm, ArmForecast, Route
 
 MOST_AT_ONCE = 8
 """Questions that are routed without leaving the event loop: they take some milliseconds."""
@@ -30,12 +31,17 @@ class LearnedClassifier(Classifier):
     has not seen come last, in the given order, unless the objective has a cap that cannot be
     checked for them.
 
+    With exploration, the arm of a question that has a key is drawn by that key, among the arms
+    that may answer and that the router knows.
+
     Args:
         router: A fitted router.
+        exploration: How often to try other arms than the best one; never by default.
     """
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, exploration: Exploration | None = None) -> None:
         self.router = router
+        self.exploration = exploration
         self.known = frozenset(router.fitted.arm_nouns)
 
     def routes(
@@ -45,13 +51,15 @@ class LearnedClassifier(Classifier):
         config: RunnableConfig | None = None,
     ) -> list[Route]:
         """Choose an arm for each question."""
-        together: dict[tuple[Arm, ...], Positions] = defaultdict(list)
+        together: dict[tuple[tuple[Arm, ...], bool], Positions] = defaultdict(list)
         for position, question in enumerate(questions):
-            together[question.arms].append(position)
+            explores = self.exploration is not None and bool(question.key)
+            together[question.arms, explores].append(position)
         routes: dict[int, Route] = {}
-        for arms, positions in together.items():
-            queries = [questions[position].query for position in positions]
-            routes.update(zip(positions, self._routes(queries, arms, objective), strict=True))
+        for (arms, explores), positions in together.items():
+            group = [questions[position] for position in positions]
+            found = self._routes(group, arms, objective, self.exploration if explores else None)
+            routes.update(zip(positions, found, strict=True))
         return [routes[position] for position in range(len(questions))]
 
     async def aroutes(
@@ -66,16 +74,24 @@ class LearnedClassifier(Classifier):
         return await asyncio.to_thread(self.routes, questions, objective, config)
 
     def _routes(
-        self, queries: Sequence[Query], arms: tuple[Arm, ...], objective: Objective
+        self,
+        questions: Sequence[Question],
+        arms: tuple[Arm, ...],
+        objective: Objective,
+        exploration: Exploration | None,
     ) -> list[Route]:
         learned = {arm for arm in arms if arm in self.known}
         capped = objective.max_cost is not None or objective.max_latency is not None
         others = tuple(ArmForecast(arm=arm) for arm in arms if arm not in learned)
         if not learned:
-            return [self._first(others, objective, capped)] * len(queries)
+            return [self._first(others, objective, capped)] * len(questions)
         only = None if learned == self.known else tuple(map(str, sorted(learned, key=str)))
         held = objective.model_copy(update={"arms": only})
-        routes = self.router.route(queries, held)
+        decisions = self.router.decide([question.query for question in questions], held)
+        if exploration is not None:
+            keys = [question.key for question in questions]
+            decisions = exploration.explore(decisions, keys, held)
+        routes = self.router.routes_of(decisions, held)
         if only is None and not others:
             return routes
         return [

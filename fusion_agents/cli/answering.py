@@ -24,6 +24,10 @@ class Asked(NamedTuple):
     model: str | None = None
     log: Path | None = None
     """Where to record."""
+    judge: str | None = None
+    """Who judges each answer, as `make_judge` reads it."""
+    explore: str | None = None
+    """How often to try another arm, as `Exploration.parse` reads it."""
 
     def choices(self) -> "Choices":
         """What every query asks for.
@@ -44,14 +48,18 @@ def open_chain(asked: Asked) -> Iterator["FusionRouterChain"]:
     """Make the chain; the log that it records to is closed at the end.
 
     Raises:
-        FusionError: If the models, the router, the objective or the log cannot be used.
+        FusionError: If the models, the router, the objective, the log or the judge cannot be
+            used.
     """
     from fusion_agents.chain import FusionRouterChain
+    from fusion_agents.errors import ConfigError
     from fusion_agents.objective import Objective
     from fusion_agents.pool.pool import Pool
     from fusion_agents.routers.artefact import load_router
     from fusion_agents.stores.routing_log import RoutingLog
 
+    if asked.explore and asked.router is None:
+        raise ConfigError("--explore needs the forecasts of a router: give --router")
     objective = Objective.parse(asked.objective)
     policy = _policy(asked.deadline)
     pool = Pool.from_toml(asked.models)
@@ -60,7 +68,7 @@ def open_chain(asked: Asked) -> Iterator["FusionRouterChain"]:
         log = None if asked.log is None else stack.enter_context(RoutingLog(asked.log))
         if router is None:
             yield FusionRouterChain.from_models(
-                pool, objective=objective, policy=policy, record=log
+                pool, objective=objective, policy=policy, record=log, judge=asked.judge
             )
         else:
             yield FusionRouterChain.from_router(
@@ -70,6 +78,8 @@ def open_chain(asked: Asked) -> Iterator["FusionRouterChain"]:
                 policy=policy,
                 log=log,
                 record=log is not None,
+                judge=asked.judge,
+                explore=asked.explore,
             )
 
 

@@ -17,6 +17,8 @@ from fusion_agents.cli.options import (
     AnsweringModel,
     AnsweringRouter,
     Explain,
+    ExploreRate,
+    InlineJudge,
     ModelsFile,
     ObjectiveText,
     RecordingLog,
@@ -45,6 +47,8 @@ def ask(
     model: AnsweringModel = None,
     deadline: AnswerDeadline = DEFAULT_DEADLINE,
     log: RecordingLog = None,
+    judge: InlineJudge = None,
+    explore: ExploreRate = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it comes.")] = False,
     explain: Explain = False,
     json: Annotated[
@@ -68,7 +72,7 @@ def ask(
     if stream and json:
         raise ConfigError("give either --stream or --json")
     text = _query(query)
-    asked = Asked(models, router, objective, deadline, arm, model, log)
+    asked = Asked(models, router, objective, deadline, arm, model, log, judge, explore)
     config: RunnableConfig = {"configurable": asked.choices()._asdict()}
     with open_chain(asked) as chain:
         message = _streamed(chain, text, config) if stream else chain.invoke(text, config)
@@ -122,6 +126,9 @@ def _in_words(found: dict[str, Any]) -> str:
     if len(attempts) > 1:
         story = ", ".join(f"{a['arm']} {a['error'] or 'answered'}" for a in attempts)
         line += f", {len(attempts)} attempts ({story})"
+    if judged := found.get("judgement"):
+        score = "not scored" if judged["score"] is None else f"{judged['score']:.2f}"
+        line += f", judged by {judged['judge']}: {score}"
     return line
 
 

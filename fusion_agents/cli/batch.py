@@ -21,6 +21,8 @@ from fusion_agents.cli.options import (
     AnsweringModel,
     AnsweringRouter,
     Explain,
+    ExploreRate,
+    InlineJudge,
     ModelsFile,
     ObjectiveText,
     RecordingLog,
@@ -51,6 +53,8 @@ def batch(
     model: AnsweringModel = None,
     deadline: AnswerDeadline = DEFAULT_DEADLINE,
     log: RecordingLog = None,
+    judge: InlineJudge = None,
+    explore: ExploreRate = None,
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=1, max=1024, help="Queries asked at a time.")
     ] = 16,
@@ -86,7 +90,7 @@ def batch(
     check_answer_file(output)
     if output.exists() and output.samefile(input):
         raise ConfigError(f"{str(output)!r} is the input: give another file as --output")
-    asked = Asked(models, router, objective, deadline, arm, model, log)
+    asked = Asked(models, router, objective, deadline, arm, model, log, judge, explore)
     choices = asked.choices()
     with locked(output), open_chain(asked) as chain:
         _check(chain, choices)

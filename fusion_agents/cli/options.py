@@ -68,6 +68,22 @@ RecordingLog = Annotated[
         show_default=False,
     ),
 ]
+InlineJudge = Annotated[
+    str | None,
+    typer.Option(
+        "--judge",
+        help="Have each answer judged before it is given: metric, rubric:MODEL, pairwise:MODEL.",
+        show_default=False,
+    ),
+]
+ExploreRate = Annotated[
+    str | None,
+    typer.Option(
+        "--explore",
+        help="How often to try another arm on purpose: 0.05, thompson:0.05. Needs --router.",
+        show_default=False,
+    ),
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Say what was expected of every arm.")]
 Seed = Annotated[
     int,

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage
@@ -23,13 +23,14 @@ from fusion_agents.graphs.state import (
     keep_answer,
     keep_turn,
     kept_answer,
+    kept_judgement,
     kept_route,
     kept_turn,
 )
-from fusion_agents.steps.evidence import with_evidence
+from fusion_agents.steps.evidence import evidence, with_evidence
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.steps.turn import Choices, Turn
-from fusion_agents.types import Route
+from fusion_agents.types import Judgement, Route
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Node(Runnable[QueryState, QueryUpdate]):
 
 
 class QueryNodes:
-    """Classify, answer, record: a method each, and one for an event loop.
+    """Classify, answer, judge, record: a method each, and one for an event loop.
 
     Args:
         source: The steps, or what makes them; it is called by the first run, once unless it
@@ -115,7 +116,7 @@ class QueryNodes:
         """Choose an arm for what is asked; forget what belonged to an earlier turn."""
         steps = self.steps()
         turn = steps.turn(state["messages"], _choices(state), self.bindings)
-        return _classified(turn, steps.classify([turn], config)[0])
+        return _classified(state, turn, steps.classify([turn], config)[0])
 
     async def aclassify(
         self, state: QueryState, config: RunnableConfig | None = None
@@ -124,7 +125,7 @@ class QueryNodes:
         steps = await self.asteps()
         await steps.know_models()
         turn = steps.turn(state["messages"], _choices(state), self.bindings)
-        return _classified(turn, (await steps.aclassify([turn], config))[0])
+        return _classified(state, turn, (await steps.aclassify([turn], config))[0])
 
     # -- answer -------------------------------------------------------------------------------
 
@@ -152,17 +153,46 @@ class QueryNodes:
             raise
         return _answered(turn, route, answer)
 
+    # -- judge --------------------------------------------------------------------------------
+
+    def after_answer(
+        self, state: QueryState, config: RunnableConfig | None = None
+    ) -> Literal["judge", "record"]:
+        """Where a run goes on: a graph whose answers nobody judges inline has a step less."""
+        judging = self.steps().judging
+        due = judging is not None and judging.is_due(kept_turn(state, self.bindings))
+        return "judge" if due else "record"
+
+    async def aafter_answer(
+        self, state: QueryState, config: RunnableConfig | None = None
+    ) -> Literal["judge", "record"]:
+        """The same for an event loop."""
+        await self.asteps()
+        return self.after_answer(state, config)
+
+    def judge(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """Judge the answer; a judge that fails costs a score, and never the answer."""
+        steps, turn, answer = self.steps(), kept_turn(state, self.bindings), kept_answer(state)
+        return _judged(state, turn, answer, steps.judge(turn, answer, config))
+
+    async def ajudge(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """The same for an event loop."""
+        steps, turn = await self.asteps(), kept_turn(state, self.bindings)
+        answer = kept_answer(state)
+        return _judged(state, turn, answer, await steps.ajudge(turn, answer, config))
+
     # -- record -------------------------------------------------------------------------------
 
     def record(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
-        """Append the turn's attempts to the log, each once however often this is repeated.
+        """Append the turn's attempts and its judgement to the log, each once for all repetitions.
 
         A log that cannot be written is tried again; after that, a warning says that the turn is
         not in the log, and the answer is kept.
         """
         steps, turn, route = self.steps(), kept_turn(state, self.bindings), kept_route(state)
         try:
-            entries = steps.recorder.record(turn, route, kept_answer(state))
+            answer, judgement = kept_answer(state), kept_judgement(state)
+            entries = steps.recorder.record(turn, route, answer, judgement)
         except FusionError as error:
             if may_pass(error) and not _is_last_attempt():
                 raise
@@ -188,16 +218,30 @@ def _choices(state: QueryState) -> Choices:
     return chosen
 
 
-def _classified(turn: Turn, route: Route) -> QueryUpdate:
-    return QueryUpdate(
+def _classified(state: QueryState, turn: Turn, route: Route) -> QueryUpdate:
+    update = QueryUpdate(
         turn=keep_turn(turn), route=route.model_dump(mode="json"), answer=None, entries=[]
     )
+    if state.get("judgement") is not None:
+        update["judgement"] = None
+    return update
 
 
 def _answered(turn: Turn, route: Route, answer: Answer) -> QueryUpdate:
     known = with_evidence(answer, turn, route).message
     message: AIMessage = known.model_copy(update={"id": known.id or f"fusion-{turn.key}"})
     return QueryUpdate(messages=[message], answer=keep_answer(answer, message))
+
+
+def _judged(
+    state: QueryState, turn: Turn, answer: Answer, judgement: Judgement | None
+) -> QueryUpdate:
+    if judgement is None:
+        return QueryUpdate()
+    found = evidence(turn, kept_route(state), answer, judgement)
+    metadata = {**answer.message.response_metadata, "fusion": found}
+    message = answer.message.model_copy(update={"response_metadata": metadata})
+    return QueryUpdate(messages=[message], judgement=judgement.model_dump(mode="json"))
 
 
 def _of_its_own(turn: Turn) -> Turn:

@@ -1,5 +1,6 @@
-"""Query-level fusion as a LangGraph state machine: classify, answer, record."""
+"""Query-level fusion as a LangGraph state machine: classify, answer, judge, record."""
 
+from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
@@ -23,10 +24,12 @@ def build_query_level_graph(
 ) -> QueryGraph:
     """Make the graph that answers each query with the arm that is best for it.
 
-    `classify` decides which arm, `answer` asks it and falls back along the ranking, `record`
-    appends the attempts to the log. A run takes `{"messages": [...]}` and may choose an
-    objective, a model, an arm or a tenant by `context=QueryContext(...)`. The answer is the last
-    message, with the decision in its `response_metadata["fusion"]`.
+    `classify` decides which arm, `answer` asks it and falls back along the ranking, `judge` has
+    the answer judged if the steps' `JudgePolicy` wants that before it is given (other turns go
+    past that node), `record` appends the attempts and the judgement to the log. A run takes
+    `{"messages": [...]}` and may choose an objective, a model, an arm or a tenant by
+    `context=QueryContext(...)`. The answer is the last message, with the decision in its
+    `response_metadata["fusion"]`.
 
     A node is repeated only if a store is busy or out of reach; a failed answer had its retries.
 
@@ -42,12 +45,16 @@ def build_query_level_graph(
     for called, run, arun in (
         ("classify", nodes.classify, nodes.aclassify),
         ("answer", nodes.answer, nodes.aanswer),
+        ("judge", nodes.judge, nodes.ajudge),
         ("record", nodes.record, nodes.arecord),
     ):
         graph.add_node(called, Node(called, run, arun), retry_policy=STORE_RETRIES)
     graph.add_edge(START, "classify")
     graph.add_edge("classify", "answer")
-    graph.add_edge("answer", "record")
+    graph.add_conditional_edges(
+        "answer", RunnableLambda(nodes.after_answer, nodes.aafter_answer), ["judge", "record"]
+    )
+    graph.add_edge("judge", "record")
     graph.add_edge("record", END)
     return graph.compile(checkpointer=checkpointer, store=store, name=name)
 

@@ -14,7 +14,7 @@ from fusion_agents.answering.nouns import Answer, Bindings
 from fusion_agents.errors import DataError
 from fusion_agents.objective import Objective
 from fusion_agents.steps.turn import Choices, Turn
-from fusion_agents.types import Arm, Attempt, Noun, Query, Route
+from fusion_agents.types import Arm, Attempt, Judgement, Noun, Query, Route
 
 
 class QueryContext(Noun):
@@ -68,6 +68,8 @@ class QueryState(QueryInput, total=False):
     route: dict[str, Any]
     """The `fusion_agents.types.Route` as JSON."""
     answer: AnswerState | None
+    judgement: dict[str, Any] | None
+    """The `fusion_agents.types.Judgement` of the answer as JSON, where one was made."""
     entries: list[str]
     """Keys of the turn's log entries, for judgements; empty without a log."""
 
@@ -79,6 +81,7 @@ class QueryUpdate(TypedDict, total=False):
     turn: TurnState
     route: dict[str, Any]
     answer: AnswerState | None
+    judgement: dict[str, Any] | None
     entries: list[str]
 
 
@@ -143,3 +146,9 @@ def kept_answer(state: QueryState) -> Answer:
         attempts=attempts,
         template_ids=tuple(kept["template_ids"]),
     )
+
+
+def kept_judgement(state: QueryState) -> Judgement | None:
+    """The judgement of the turn's answer, where one was made."""
+    kept = state.get("judgement")
+    return None if kept is None else Judgement.model_validate(kept)

@@ -98,7 +98,8 @@ class Chooser:
             ConfigError: If the config names an objective, model or arm that does not exist.
             RouteError: If no arm is able to answer.
         """
-        asked = self._steps.turn(conversation(request), choices_of(config, self._prefix))
+        choices = choices_of(config, self._prefix)._replace(turn=None)  # a run has many calls
+        asked = self._steps.turn(conversation(request), choices)
         needs = needs_of_request(request)
         in_loop = in_tool_loop(request.messages)
         pin = recall(request.state, request.messages)
@@ -109,15 +110,17 @@ class Chooser:
         if not able and not (pin and goes_on):
             words = "; ".join(f"{arm}: {reason}" for arm, reason in reasons.items())
             raise RouteError(f"no arm is able to answer: {words}")
+        has_history = any(isinstance(message, AIMessage) for message in request.messages)
+        arms = able or (pin.arm,) if pin else able
         return Situation(
-            turn=replace(asked, arms=able or (pin.arm,) if pin else able),
+            turn=replace(asked, arms=arms, explores=not has_history),
             question=question_key(request.messages),
             last=pin,
             goes_on=pin is not None and goes_on,
             hindrance=hindrance,
             in_loop=in_loop,
             read=_tokens_before_question(request),
-            has_history=any(isinstance(message, AIMessage) for message in request.messages),
+            has_history=has_history,
         )
 
     def _hindrance(self, arm: Arm, needs: tuple[Needs, ...]) -> str | None:

@@ -10,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.steps.evidence import evidence
 from fusion_agents.steps.turn import Turn
-from fusion_agents.types import Arm, ArmForecast, Route, content_key
+from fusion_agents.types import Arm, ArmForecast, Judgement, Route, content_key
 
 Record = dict[str, JsonValue]
 
@@ -61,7 +61,14 @@ def recall(state: Mapping[str, Any], messages: Sequence[AnyMessage]) -> Pin | No
     return None
 
 
-def record(turn: Turn, route: Route, answer: Answer, question: str, step: str) -> Record:
+def record(
+    turn: Turn,
+    route: Route,
+    answer: Answer,
+    question: str,
+    step: str,
+    judgement: Judgement | None = None,
+) -> Record:
     """What the state remembers of a call, as plain JSON.
 
     The keys of `fusion_agents.steps.evidence.evidence`, and `question` (names the last human
@@ -71,7 +78,7 @@ def record(turn: Turn, route: Route, answer: Answer, question: str, step: str) -
     """
     if answer.arm != route.arm:
         step = "fell back"
-    return {**evidence(turn, route, answer), "question": question, "step": step}
+    return {**evidence(turn, route, answer, judgement), "question": question, "step": step}
 
 
 def record_for_message(kept: Record) -> Record:

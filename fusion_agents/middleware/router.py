@@ -16,18 +16,15 @@ from langchain.agents.middleware.types import (
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import ensure_config
 from langgraph.types import Command
+from typing_extensions import Unpack
 
 from fusion_agents.answering.answerer import Answerer
 from fusion_agents.answering.nouns import Answer
-from fusion_agents.answering.policy import AnswerPolicy
-from fusion_agents.classifiers.base import Classifier
-from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import AnswerError, ConfigError
 from fusion_agents.middleware.calls import AgentCall, HandledPool
 from fusion_agents.middleware.choosing import Chooser, Decision, Per, Situation
 from fusion_agents.middleware.memory import FusionState, record, record_for_message
 from fusion_agents.middleware.switching import SwitchRule
-from fusion_agents.objective import Objective
 from fusion_agents.pool.pool import Pool
 from fusion_agents.routers.base import Router
 from fusion_agents.steps.building import (
@@ -36,8 +33,11 @@ from fusion_agents.steps.building import (
     steps_from_models,
     steps_from_router,
 )
+from fusion_agents.steps.options import LogOptions, ModelsOptions, RouterOptions
 from fusion_agents.steps.query_steps import QuerySteps
+from fusion_agents.steps.responding import akeep, keep
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Judgement
 
 
 class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
@@ -115,15 +115,10 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
         log: RoutingLog | str | Path,
         *,
         models: Models,
-        objective: str | Objective = "performance-first",
-        router: str | Router = "auto",
-        encoder: Encoder | None = None,
-        policy: AnswerPolicy | None = None,
-        record: bool | RoutingLog = False,
-        seed: int = 0,
         per: Per = "run",
         switching: SwitchRule | None = None,
         config_prefix: str = "fusion",
+        **options: Unpack[LogOptions],
     ) -> Self:
         """Learn from a log.
 
@@ -133,16 +128,7 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
             ConfigError: If the log and the pool have no arm in common.
             EmptyLogError: If the log has nothing to learn from.
         """
-        steps = steps_from_log(
-            log,
-            models=models,
-            objective=objective,
-            router=router,
-            encoder=encoder,
-            policy=policy,
-            record=record,
-            seed=seed,
-        )
+        steps = steps_from_log(log, models=models, **options)
         return cls(steps, per=per, switching=switching, config_prefix=config_prefix)
 
     @classmethod
@@ -151,14 +137,10 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
         router: Router | str | Path,
         *,
         models: Models,
-        objective: str | Objective = "performance-first",
-        log: RoutingLog | None = None,
-        encoder: Encoder | None = None,
-        policy: AnswerPolicy | None = None,
-        record: bool | RoutingLog = False,
         per: Per = "run",
         switching: SwitchRule | None = None,
         config_prefix: str = "fusion",
+        **options: Unpack[RouterOptions],
     ) -> Self:
         """Use a fitted router, or the directory of a saved one.
 
@@ -168,15 +150,7 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
             ArtefactError: If the saved router is damaged.
             ConfigError: If the router and the pool have no arm in common.
         """
-        steps = steps_from_router(
-            router,
-            models=models,
-            objective=objective,
-            log=log,
-            encoder=encoder,
-            policy=policy,
-            record=record,
-        )
+        steps = steps_from_router(router, models=models, **options)
         return cls(steps, per=per, switching=switching, config_prefix=config_prefix)
 
     @classmethod
@@ -184,21 +158,16 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
         cls,
         models: Models,
         *,
-        classifier: str | Classifier | None = None,
-        objective: str | Objective = "performance-first",
-        policy: AnswerPolicy | None = None,
-        record: RoutingLog | None = None,
         per: Per = "run",
         switching: SwitchRule | None = None,
         config_prefix: str = "fusion",
+        **options: Unpack[ModelsOptions],
     ) -> Self:
         """Begin without a log: a model, or any classifier, picks.
 
         The arguments are those of `FusionRouterChain.from_models` and those of this class.
         """
-        steps = steps_from_models(
-            models, classifier=classifier, objective=objective, policy=policy, record=record
-        )
+        steps = steps_from_models(models, **options)
         return cls(steps, per=per, switching=switching, config_prefix=config_prefix)
 
     @property
@@ -232,8 +201,8 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
         except AnswerError as error:
             self.steps.recorder.keep(now.turn, decision.route, error)
             raise
-        self.steps.recorder.keep(now.turn, decision.route, answer)
-        return self._response(asked, now, decision, answer)
+        judgement = keep(self.steps, now.turn, decision.route, answer, config)
+        return self._response(asked, now, decision, answer, judgement)
 
     async def awrap_model_call(
         self,
@@ -255,8 +224,8 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
         except AnswerError as error:
             await self.steps.recorder.akeep(now.turn, decision.route, error)
             raise
-        await self.steps.recorder.akeep(now.turn, decision.route, answer)
-        return self._response(asked, now, decision, answer)
+        judgement = await akeep(self.steps, now.turn, decision.route, answer, config)
+        return self._response(asked, now, decision, answer, judgement)
 
     @cached_property
     def _answerer(self) -> Answerer:
@@ -268,9 +237,14 @@ class FusionRouterMiddleware(AgentMiddleware[FusionState, ContextT, ResponseT]):
         )
 
     def _response(
-        self, asked: AgentCall, now: Situation, decision: Decision, answer: Answer
+        self,
+        asked: AgentCall,
+        now: Situation,
+        decision: Decision,
+        answer: Answer,
+        judgement: Judgement | None,
     ) -> ExtendedModelResponse[ResponseT]:
-        kept = record(now.turn, decision.route, answer, now.question, decision.step)
+        kept = record(now.turn, decision.route, answer, now.question, decision.step, judgement)
         kept["left_provider"] = self._chooser.changed_provider(now, answer.arm)
         said, response = asked.response(answer.message)
         metadata = {**answer.message.response_metadata, "fusion": record_for_message(kept)}

@@ -18,6 +18,9 @@ from fusion_agents.pool.pool import Pool
 from fusion_agents.routers.artefact import load_router
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.catalogue import make_router
+from fusion_agents.routers.exploration import Exploration
+from fusion_agents.steps.judging import Judging, judge_policy
+from fusion_agents.steps.options import Exploring
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.stores.opening import open_log
 from fusion_agents.stores.routing_log import RoutingLog
@@ -53,6 +56,8 @@ def steps_from_log(
     policy: AnswerPolicy | None = None,
     record: bool | RoutingLog = False,
     seed: int = 0,
+    judge: Judging | None = None,
+    explore: Exploring = None,
 ) -> QuerySteps:
     """Fit a router on a log, for the arms that both the log and the pool have.
 
@@ -65,9 +70,12 @@ def steps_from_log(
         policy: How hard to try for an answer.
         record: Whether what is answered goes back into the log, or another log for it.
         seed: Of the router.
+        judge: Who judges the answers, which of them and when; nobody by default.
+        explore: How often to try another arm than the best one; never by default.
 
     Raises:
-        ConfigError: If the log and the pool have no arm in common.
+        ConfigError: If the log and the pool have no arm in common, or `judge` or `explore` cannot
+            be read.
         ObjectiveError: If the objective weighs what the log does not have.
         EmptyLogError: If the log has nothing to learn from.
     """
@@ -89,12 +97,13 @@ def steps_from_log(
     _check_weights(objective, fitted)
     return QuerySteps(
         pool=pool,
-        classifier=LearnedClassifier(fitted),
+        classifier=LearnedClassifier(fitted, Exploration.parse(explore)),
         coverage=coverage,
         arms=coverage.arms,
         objective=objective,
         policy=policy,
         record_to=_record_to(record, opened),
+        judging=judge_policy(judge, pool),
     )
 
 
@@ -107,6 +116,8 @@ def steps_from_router(
     encoder: Encoder | None = None,
     policy: AnswerPolicy | None = None,
     record: bool | RoutingLog = False,
+    judge: Judging | None = None,
+    explore: Exploring = None,
 ) -> QuerySteps:
     """Use a fitted router, or one that `save_router` saved.
 
@@ -118,6 +129,8 @@ def steps_from_router(
         encoder: Where the router's encoder cannot be saved.
         policy: How hard to try for an answer.
         record: Whether what is answered goes into `log`, or another log for it.
+        judge: Who judges the answers, which of them and when; nobody by default.
+        explore: How often to try another arm than the best one; never by default.
 
     Raises:
         ArtefactError: If the saved router is damaged.
@@ -131,12 +144,13 @@ def steps_from_router(
     _check_weights(objective, fitted)
     return QuerySteps(
         pool=pool,
-        classifier=LearnedClassifier(fitted),
+        classifier=LearnedClassifier(fitted, Exploration.parse(explore)),
         coverage=coverage,
         arms=coverage.arms,
         objective=objective,
         policy=policy,
         record_to=_record_to(record, log),
+        judging=judge_policy(judge, pool),
     )
 
 
@@ -147,6 +161,7 @@ def steps_from_models(
     objective: str | Objective = "performance-first",
     policy: AnswerPolicy | None = None,
     record: RoutingLog | None = None,
+    judge: Judging | None = None,
 ) -> QuerySteps:
     """Choose among all arms of a pool without a log.
 
@@ -157,6 +172,7 @@ def steps_from_models(
         objective: The usual one; a call may name another.
         policy: How hard to try for an answer.
         record: Log that what is answered goes into.
+        judge: Who judges the answers, which of them and when; nobody by default.
 
     Raises:
         ConfigError: If the pool has no model of that name.
@@ -173,6 +189,7 @@ def steps_from_models(
         objective=objective,
         policy=policy,
         record_to=record,
+        judging=judge_policy(judge, pool),
     )
 
 

@@ -1,6 +1,8 @@
 """What a call chooses by its LangChain configuration, and what its run says of the route."""
 
+from contextlib import suppress
 from typing import cast
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackManager, Callbacks
 from langchain_core.runnables import RunnableConfig, ensure_config
@@ -8,7 +10,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from fusion_agents.steps.evidence import evidence
 from fusion_agents.steps.preparing import Prepared
-from fusion_agents.steps.turn import Choices
+from fusion_agents.steps.turn import Choices, turn_key
 
 CHOICES = {
     "objective": "A preset such as 'balance', or weights such as 'performance=1,cost=0.3'.",
@@ -35,21 +37,35 @@ def config_specs(prefix: str = "") -> list[ConfigurableFieldSpec]:
 
 
 def choices_of(config: RunnableConfig | None, prefix: str = "") -> Choices:
-    """What a call chooses; names are texts, also where an app has numbers for them."""
-    configurable = ensure_config(config).get("configurable", {})
+    """What a call chooses; names are texts, also where an app has numbers for them.
+
+    Where the caller gives its run an id, that is the turn's key.
+    """
+    given = ensure_config(config)
+    configurable = given.get("configurable", {})
+    run_id = given.get("run_id")
     chosen = {name: configurable.get(key_of(name, prefix)) for name in CHOICES}
     objective = chosen.pop("objective")
     names = {name: str(value) for name, value in chosen.items() if value is not None}
-    return Choices(objective=objective, **names)
+    return Choices(objective=objective, **names, turn=turn_key(run_id) if run_id else None)
 
 
 def described(config: RunnableConfig | None, prepared: Prepared) -> RunnableConfig:
-    """The run's configuration, with the route in its tags and metadata."""
+    """The run's configuration: its id is the turn's key, and the route is in tags and metadata."""
+    config = _identified(ensure_config(config), prepared)
     if prepared.turn is None or prepared.route is None:
-        return ensure_config(config)
+        return config
     found = evidence(prepared.turn, prepared.route)
     tags = ["fusion", f"route:{prepared.route.arm}"]
     return extended(config, RunnableConfig(tags=tags, metadata={"fusion": found}))
+
+
+def _identified(config: RunnableConfig, prepared: Prepared) -> RunnableConfig:
+    if prepared.turn is None or config.get("run_id") is not None:
+        return config
+    with suppress(ValueError):  # a key that a caller of the steps made up need be no id
+        config["run_id"] = UUID(hex=prepared.turn.key)
+    return config
 
 
 def extended(

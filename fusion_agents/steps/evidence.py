@@ -7,15 +7,21 @@ from pydantic import JsonValue
 
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.steps.turn import Turn
-from fusion_agents.types import Attempt, Route, Usage
+from fusion_agents.types import Attempt, Judgement, Route, Usage
 
 
-def evidence(turn: Turn, route: Route, answer: Answer | None = None) -> dict[str, JsonValue]:
+def evidence(
+    turn: Turn,
+    route: Route,
+    answer: Answer | None = None,
+    judgement: Judgement | None = None,
+) -> dict[str, JsonValue]:
     """The route and what came of it, as plain JSON for metadata.
 
     Keys: `arm` (chosen), `objective`, `utility`, `propensity`, `router`, `router_version`,
     `reason`, `forecast` (one dict an arm, best first), `turn`, `tenant`; after an answer also
-    `answered_by`, `attempts`, `cost` and `latency` of the attempts, and `routing_cost`.
+    `answered_by`, `attempts`, `cost` and `latency` of the attempts, and `routing_cost`; if the
+    answer was judged also `judgement`: `score`, `reason`, `judge`, `judge_version`, `cost`.
     """
     found: dict[str, JsonValue] = {
         "arm": str(route.arm),
@@ -48,12 +54,18 @@ def evidence(turn: Turn, route: Route, answer: Answer | None = None) -> dict[str
             "cost": answer.cost,
             "latency": _short(answer.latency),
         }
+    if judgement is not None:
+        kept = {"score", "reason", "judge", "judge_version", "cost"}
+        found["judgement"] = judgement.model_dump(mode="json", include=kept)
     return found
 
 
-def with_evidence(answer: Answer, turn: Turn, route: Route) -> Answer:
+def with_evidence(
+    answer: Answer, turn: Turn, route: Route, judgement: Judgement | None = None
+) -> Answer:
     """The same answer, whose message carries the evidence."""
-    metadata = {**answer.message.response_metadata, "fusion": evidence(turn, route, answer)}
+    found = evidence(turn, route, answer, judgement)
+    metadata = {**answer.message.response_metadata, "fusion": found}
     update = {"response_metadata": metadata, "usage_metadata": counted(answer, route)}
     return replace(answer, message=answer.message.model_copy(update=update))
 

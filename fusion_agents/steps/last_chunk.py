@@ -6,7 +6,7 @@ from langchain_core.messages.ai import UsageMetadata, add_usage, subtract_usage
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.steps.evidence import counted, evidence
 from fusion_agents.steps.turn import Turn
-from fusion_agents.types import Route
+from fusion_agents.types import Judgement, Route
 
 
 class LastChunk:
@@ -25,11 +25,14 @@ class LastChunk:
         self._held = chunk
         return False
 
-    def finish(self, answer: Answer, turn: Turn, route: Route) -> AIMessageChunk:
+    def finish(
+        self, answer: Answer, turn: Turn, route: Route, judgement: Judgement | None = None
+    ) -> AIMessageChunk:
         """The last chunk, with the evidence and the usage of attempts that were not streamed."""
         last = self._held or AIMessageChunk(content="", id=answer.message.id, chunk_position="last")
         missing = subtract_usage(counted(answer, route), self._usage)
-        metadata = {**last.response_metadata, "fusion": evidence(turn, route, answer)}
+        found = evidence(turn, route, answer, judgement)
+        metadata = {**last.response_metadata, "fusion": found}
         update: dict[str, object] = {"response_metadata": metadata}
         if missing["total_tokens"]:
             update["usage_metadata"] = add_usage(last.usage_metadata, missing)

@@ -1,4 +1,4 @@
-"""Classify, answer, record: each step is written once, here."""
+"""Classify, answer, judge, record: each step is written once, here."""
 
 import asyncio
 from collections import defaultdict
@@ -17,14 +17,15 @@ from fusion_agents.errors import ConfigError, FusionError
 from fusion_agents.objective import Objective
 from fusion_agents.pool.matching import Coverage
 from fusion_agents.pool.pool import Pool
+from fusion_agents.steps.judging import JudgePolicy
 from fusion_agents.steps.recording import Recorder
 from fusion_agents.steps.turn import Choices, Turn, read_turn
 from fusion_agents.stores.routing_log import RoutingLog
-from fusion_agents.types import Arm, ArmForecast, Route
+from fusion_agents.types import Arm, ArmForecast, Judgement, Route
 
 
 class QuerySteps:
-    """Classify, answer, record.
+    """Classify, answer, judge, record.
 
     Args:
         pool: The models.
@@ -35,6 +36,7 @@ class QuerySteps:
         record_to: Log that every attempt is appended to; none keeps nothing.
         coverage: What the log and the pool have in common, for whoever asks.
         source: Written to the log as the source of what is recorded.
+        judging: Which answers are judged, and by whom; none are by default.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class QuerySteps:
         record_to: RoutingLog | None = None,
         coverage: Coverage | None = None,
         source: str = "fusion",
+        judging: JudgePolicy | None = None,
     ) -> None:
         self.pool = pool
         self.classifier = classifier
@@ -55,6 +58,7 @@ class QuerySteps:
         self.objective = Objective.parse(objective)
         self.policy = policy or AnswerPolicy()
         self.coverage = coverage
+        self.judging = judging
         self.recorder = Recorder(log=record_to, pool=pool, source=source)
         if not self.arms:
             raise ConfigError("there is no arm to choose: give the pool at least one model")
@@ -189,6 +193,24 @@ class QuerySteps:
         """Give the answer in chunks; the last item is the answer as a whole."""
         return self.answerer.astream(self.call(turn, route), config)
 
+    # -- judge --------------------------------------------------------------------------------
+
+    def judge(
+        self, turn: Turn, answer: Answer, config: RunnableConfig | None = None
+    ) -> Judgement | None:
+        """Judge the answer, if it is to be judged before it is given; never an error."""
+        if self.judging is None:
+            return None
+        return self.judging.judge_answer(turn, answer, config, source=self.recorder.source)
+
+    async def ajudge(
+        self, turn: Turn, answer: Answer, config: RunnableConfig | None = None
+    ) -> Judgement | None:
+        """The same for an event loop."""
+        if self.judging is None:
+            return None
+        return await self.judging.ajudge_answer(turn, answer, config, source=self.recorder.source)
+
 
 def ranked(turn: Turn, route: Route) -> tuple[Arm, ...]:
     """The arms that may answer, best first: ranked ones that no cap forbids, then unknown ones."""
@@ -206,7 +228,7 @@ def _is_unknown(forecast: ArmForecast) -> bool:
 
 
 def _question(turn: Turn) -> Question:
-    return Question(query=turn.query, arms=turn.arms)
+    return Question(query=turn.query, arms=turn.arms, key=turn.key if turn.explores else "")
 
 
 def _by_objective(turns: Sequence[Turn]) -> dict[Objective, list[int]]:

@@ -7,12 +7,14 @@ from functools import partial
 
 from fusion_agents.answering.nouns import Answer
 from fusion_agents.answering.replies import finish_reason, model_version
-from fusion_agents.errors import FusionError
+from fusion_agents.errors import ConfigError, FusionError
+from fusion_agents.judges.feedback import Feedback
 from fusion_agents.pool.pool import Pool
+from fusion_agents.steps.feedback import give_feedback
 from fusion_agents.steps.turn import Turn
 from fusion_agents.steps.writer import Writer
 from fusion_agents.stores.routing_log import RoutingLog
-from fusion_agents.types import Attempt, LogEntry, Route, content_key
+from fusion_agents.types import Attempt, Judgement, LogEntry, Route, content_key
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class Recorder:
     ) -> LogEntry:
         prices = None if attempt.cost is None else self.pool.prices(attempt.arm.model)
         return LogEntry(
-            key=content_key("turn", turn.key, number),
+            key=entry_key(turn.key, number),
             query=turn.query,
             arm=attempt.arm,
             usage=attempt.usage,
@@ -65,8 +67,20 @@ class Recorder:
             time=now,
         )
 
-    def record(self, turn: Turn, route: Route, result: Answer | FusionError) -> list[LogEntry]:
+    def record(
+        self,
+        turn: Turn,
+        route: Route,
+        result: Answer | FusionError,
+        judgement: Judgement | None = None,
+    ) -> list[LogEntry]:
         """Append the turn's attempts to the log, each once however often this is repeated.
+
+        Args:
+            turn: What was asked.
+            route: Who was to answer.
+            result: What came of it.
+            judgement: Of the answer; appended after the entries, and once, too.
 
         Returns:
             The entries; none without a log.
@@ -78,6 +92,8 @@ class Recorder:
             return []
         entries = self.entries(turn, route, result)
         self.log.append(entries)
+        if judgement is not None:
+            self.log.append_judgements([judgement])
         return entries
 
     def keep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
@@ -93,11 +109,55 @@ class Recorder:
         if self.log is not None:
             await self.writer.arun(partial(self._keep, turn, route, result))
 
+    def keep_judgement(self, judgement: Judgement) -> None:
+        """Append the judgement of an answer that was kept before; otherwise like `keep`."""
+        if self.log is not None:
+            self.writer.run(partial(self._keep_judgement, judgement))
+
+    async def akeep_judgement(self, judgement: Judgement) -> None:
+        """The same for an event loop."""
+        if self.log is not None:
+            await self.writer.arun(partial(self._keep_judgement, judgement))
+
+    def feedback(self, feedback: Feedback, source: str = "user") -> Judgement:
+        """Append what a user said, after whatever is still to be recorded.
+
+        Raises:
+            ConfigError: If nothing is recorded.
+            DataError: If the log has no such turn, or the turn has no answer.
+            StoreError: If the log cannot be written.
+        """
+        return self.writer.call(partial(give_feedback, self._needed(), feedback, source=source))
+
+    async def afeedback(self, feedback: Feedback, source: str = "user") -> Judgement:
+        """The same for an event loop."""
+        job = partial(give_feedback, self._needed(), feedback, source=source)
+        return await self.writer.acall(job)
+
+    def _needed(self) -> RoutingLog:
+        if self.log is None:
+            raise ConfigError("feedback needs a log that answers are recorded in: pass `record=`")
+        return self.log
+
     def _keep(self, turn: Turn, route: Route, result: Answer | FusionError) -> None:
         try:
             self.record(turn, route, result)
         except (FusionError, OSError) as error:
             logger.warning("the attempts of turn %s are not in the log: %s", turn.key, error)
+
+    def _keep_judgement(self, judgement: Judgement) -> None:
+        assert self.log is not None
+        try:
+            self.log.append_judgements([judgement])
+        except (FusionError, OSError) as error:
+            logger.warning(
+                "the judgement of entry %s is not in the log: %s", judgement.entry_key, error
+            )
+
+
+def entry_key(turn_key: str, number: int) -> str:
+    """Key of the log entry of a turn's attempt; attempts are counted from 0."""
+    return content_key("turn", turn_key, number)
 
 
 def _answered(answer: Answer) -> dict[str, object]:

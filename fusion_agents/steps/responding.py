@@ -1,4 +1,4 @@
-"""The three steps one after the other, for one prepared input: in one piece or in chunks."""
+"""The steps one after the other, for one prepared input: in one piece or in chunks."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
@@ -13,12 +13,14 @@ from fusion_agents.steps.evidence import with_evidence
 from fusion_agents.steps.last_chunk import LastChunk
 from fusion_agents.steps.preparing import Prepared
 from fusion_agents.steps.query_steps import QuerySteps
+from fusion_agents.steps.turn import Turn
+from fusion_agents.types import Judgement, Route
 
 T = TypeVar("T")
 
 
 def respond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> Answer:
-    """Classify if that is still to be done, answer, record.
+    """Classify if that is still to be done, answer, record, judge.
 
     Raises:
         AnswerError: If no arm answers; what was tried is recorded.
@@ -30,8 +32,7 @@ def respond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> An
     except AnswerError as error:
         steps.recorder.keep(turn, route, error)
         raise
-    steps.recorder.keep(turn, route, answer)
-    return with_evidence(answer, turn, route)
+    return with_evidence(answer, turn, route, keep(steps, turn, route, answer, config))
 
 
 async def arespond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig) -> Answer:
@@ -42,8 +43,33 @@ async def arespond(steps: QuerySteps, prepared: Prepared, config: RunnableConfig
     except AnswerError as error:
         await steps.recorder.akeep(turn, route, error)
         raise
+    return with_evidence(answer, turn, route, await akeep(steps, turn, route, answer, config))
+
+
+def keep(
+    steps: QuerySteps, turn: Turn, route: Route, answer: Answer, config: RunnableConfig
+) -> Judgement | None:
+    """Record an answer, and then judge it if it is to be: it was paid for, whatever follows.
+
+    Returns:
+        What the judge said; none if nobody was asked.
+    """
+    steps.recorder.keep(turn, route, answer)
+    judgement = steps.judge(turn, answer, config)
+    if judgement is not None:
+        steps.recorder.keep_judgement(judgement)
+    return judgement
+
+
+async def akeep(
+    steps: QuerySteps, turn: Turn, route: Route, answer: Answer, config: RunnableConfig
+) -> Judgement | None:
+    """The same for an event loop."""
     await steps.recorder.akeep(turn, route, answer)
-    return with_evidence(answer, turn, route)
+    judgement = await steps.ajudge(turn, answer, config)
+    if judgement is not None:
+        await steps.recorder.akeep_judgement(judgement)
+    return judgement
 
 
 def stream_response(
@@ -70,10 +96,10 @@ def stream_response(
                 raise
             if last.passes(chunk):
                 yield chunk
-    steps.recorder.keep(turn, route, answer)
+    judgement = keep(steps, turn, route, answer, config)
     if answers is not None:
-        answers.append(with_evidence(answer, turn, route))
-    yield last.finish(answer, turn, route)
+        answers.append(with_evidence(answer, turn, route, judgement))
+    yield last.finish(answer, turn, route, judgement)
 
 
 async def astream_response(
@@ -89,10 +115,10 @@ async def astream_response(
         async with aclosing(steps.astream(turn, route, config)) as stream:
             async for item in stream:
                 if isinstance(item, Answer):
-                    await steps.recorder.akeep(turn, route, item)
+                    judgement = await akeep(steps, turn, route, item, config)
                     if answers is not None:
-                        answers.append(with_evidence(item, turn, route))
-                    yield last.finish(item, turn, route)
+                        answers.append(with_evidence(item, turn, route, judgement))
+                    yield last.finish(item, turn, route, judgement)
                 elif last.passes(item):
                     yield item
     except AnswerError as error:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID
 
 from langchain_core.messages import BaseMessage
+from langchain_core.utils.uuid import uuid7
 
 from fusion_agents.answering.nouns import Bindings
 from fusion_agents.conversation import ChainInput, needs_of, query_text, to_messages
@@ -26,6 +27,8 @@ class Choices(NamedTuple):
     """Only this arm."""
     tenant: str = "default"
     """On whose behalf; kept in the log."""
+    turn: str | None = None
+    """Key of the turn, where the call has a run id; otherwise one is made."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +36,8 @@ class Turn:
     """One query of one call, ready to be routed."""
 
     key: str
-    """Names the turn; the keys of its log entries derive from it."""
+    """Names the turn; the keys of its log entries derive from it. The id of the chain's run, in
+    hexadecimal digits, so that whoever has the run's id can say how good the answer was."""
     query: Query
     messages: Sequence[BaseMessage]
     arms: tuple[Arm, ...]
@@ -41,6 +45,33 @@ class Turn:
     objective: Objective
     tenant: str = "default"
     bindings: Bindings = field(default_factory=Bindings)
+    explores: bool = True
+    """Whether another arm than the best one may be tried on purpose."""
+
+
+def turn_key(name: str | UUID | BaseMessage) -> str:
+    """Key of a turn, from whatever names it.
+
+    Args:
+        name: The id of the chain's run, in any form; the answer's message, or the id that a graph
+            gave it (`fusion-...`); or the key in `response_metadata["fusion"]["turn"]`.
+
+    Raises:
+        ConfigError: If a message has no such key.
+
+    >>> turn_key("01a20349-e8b9-7152-9965-04c80d7caf14")
+    '01a20349e8b97152996504c80d7caf14'
+    """
+    if isinstance(name, BaseMessage):
+        found = name.response_metadata.get("fusion", {}).get("turn")
+        if not found:
+            raise ConfigError("the message is no answer of this package: it names no turn")
+        return str(found)
+    plain = str(name).removeprefix("fusion-")
+    try:
+        return UUID(plain).hex
+    except ValueError:
+        return plain
 
 
 def read_turn(
@@ -73,7 +104,7 @@ def read_turn(
         reasons = "; ".join(f"{arm}: {reason}" for arm, reason in unfit.items())
         raise RouteError(f"no arm is able to answer: {reasons}")
     return Turn(
-        key=key or uuid4().hex,
+        key=key or choices.turn or uuid7().hex,
         query=Query(text=query_text(messages)),
         messages=messages,
         arms=able,

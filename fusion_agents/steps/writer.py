@@ -5,6 +5,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PATIENCE = 1.0
 """Seconds that an answer waits for its record; a write that takes longer goes on by itself."""
@@ -35,7 +38,15 @@ class Writer:
         except TimeoutError:
             return
 
-    def _submit(self, write: Callable[[], None]) -> "Future[None]":
+    def call(self, job: Callable[[], T]) -> T:
+        """Run something after the writes that were begun, and wait for what it gives."""
+        return self._submit(job).result()
+
+    async def acall(self, job: Callable[[], T]) -> T:
+        """The same for an event loop."""
+        return await asyncio.wrap_future(self._submit(job))
+
+    def _submit(self, write: Callable[[], T]) -> "Future[T]":
         if self._thread is None or self._process != os.getpid():
             self._process = os.getpid()
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="fusion-log")
