@@ -18,8 +18,10 @@ from fusion_agents.cli.demo import demo
 from fusion_agents.cli.doctor import doctor
 from fusion_agents.cli.evaluate import evaluate
 from fusion_agents.cli.exit_codes import INTERRUPTED, UNEXPECTED, WRONG
+from fusion_agents.cli.feedback import feedback
 from fusion_agents.cli.fit import fit
 from fusion_agents.cli.import_files import import_files
+from fusion_agents.cli.judge import judge
 from fusion_agents.cli.log import log
 from fusion_agents.cli.route import route
 from fusion_agents.cli.routers import routers
@@ -71,6 +73,8 @@ app.command()(route)
 app.command()(ask)
 app.command()(batch)
 app.command()(collect)
+app.command()(judge)
+app.command()(feedback)
 app.command()(routers)
 app.command()(demo)
 app.command()(doctor)

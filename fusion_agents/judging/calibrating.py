@@ -110,11 +110,16 @@ def _figure(name: str, value: float, draws: FloatVector) -> Figure:
     if np.isnan(value):
         return Figure()
     if not len(draws) or np.isnan(draws).all():
-        return Figure(value=value)
+        return Figure(value=_rounded(value))
     if name in _ERRORS:
         draws = np.maximum(draws - (np.nanmean(draws) - value), 0.0)
     low, high = interval(draws)
-    return Figure(value=value, low=low, high=high)
+    return Figure(value=_rounded(value), low=_rounded(low), high=_rounded(high))
+
+
+def _rounded(value: float) -> float:
+    """A nothing that is left of a calculation is nothing."""
+    return round(float(value), 9) + 0.0
 
 
 def _refusal(report: JudgeReport) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 
@@ -10,6 +10,8 @@ from fusion_agents.judges.base import Case, Judge, Verdict
 from fusion_agents.judging.asking import ask
 from fusion_agents.judging.progress import JudgeProgress
 from fusion_agents.judging.spending import Spending
+
+T = TypeVar("T")
 
 BUDGET = "budget"
 """Why a run ended: the budget is used up."""
@@ -51,14 +53,13 @@ class Calls:
         self._changed = asyncio.Event()
 
     async def begin(
-        self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, Any]
-    ) -> asyncio.Task[Any] | None:
+        self, group: asyncio.TaskGroup, work: Callable[[], Coroutine[Any, Any, T]]
+    ) -> asyncio.Task[T] | None:
         """Begin work that makes one call; none if nothing may begin any more."""
         if not await self._room():
-            work.close()
             return None
         self._progress.in_flight += 1
-        task = group.create_task(work)
+        task = group.create_task(work())
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task

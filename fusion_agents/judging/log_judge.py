@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from langchain_core.runnables import RunnableConfig
 
@@ -147,7 +148,7 @@ class LogJudge:
             if self._watched:
                 group.create_task(self._watch(group, batch, await self._ask(group, canaries())))
             for case in cases:
-                await self._calls.begin(group, self._judge_one(batch, case))
+                await self._calls.begin(group, partial(self._judge_one, batch, case))
             await batch.decided.wait()
             canaries = self._canaries.later
 
@@ -191,7 +192,7 @@ class LogJudge:
         self, group: asyncio.TaskGroup, canaries: list[Canary]
     ) -> list[asyncio.Task[Checked] | None]:
         begin = self._calls.begin
-        return [await begin(group, self._check(canary)) for canary in canaries]
+        return [await begin(group, partial(self._check, canary)) for canary in canaries]
 
     async def _check(self, canary: Canary) -> Checked:
         verdict = await self._calls.verdict(canary.case)

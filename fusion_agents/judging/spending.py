@@ -6,6 +6,7 @@ from fusion_agents.types import Dollars
 _UNKNOWN = 2
 """Verdicts at a time, under a cap, as long as it is not known what one costs."""
 _ENOUGH = 5
+_ROUNDING = 1 + 1e-9
 
 
 class Spending:
@@ -33,7 +34,8 @@ class Spending:
             return True
         if self._known < _ENOUGH and in_flight >= _UNKNOWN:
             return False
-        return self.spent < self.cap and self.spent + (in_flight + 1) * self._dearest <= self.cap
+        expected = self.spent + (in_flight + 1) * self._dearest
+        return self.spent < self.cap and expected <= self.cap * _ROUNDING
 
     def settle(self, cost: Dollars | None, *, scored: bool) -> None:
         """A verdict has come.

@@ -1,0 +1,66 @@
+"""What a judge is worth, as one HTML file that loads nothing from anywhere."""
+
+from importlib import resources
+
+from fusion_agents.evaluation.chart_calibration import calibration_chart
+from fusion_agents.evaluation.markup import Markup, element
+from fusion_agents.evaluation.report import Calibration
+from fusion_agents.judging.judge_report import JudgeReport
+from fusion_agents.judging.judge_text import remarks, title, with_interval
+
+
+def to_html(report: JudgeReport) -> str:
+    """Lay out the report; every name from the log is escaped."""
+    style = resources.files("fusion_agents.evaluation").joinpath("report.css").read_text("utf-8")
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", f"What is the judge {report.judge} worth?"),
+        element("style", Markup(style)),
+    )
+    header = element(
+        "header",
+        element("p", "fusion-agents judge", class_="kicker"),
+        element("h1", title(report)),
+        *(element("p", remark, class_="note") for remark in remarks(report)),
+    )
+    body = element("body", element("main", header, _figures(report), _scores(report)))
+    return "<!doctype html>\n" + element("html", head, body, lang="en")
+
+
+def _figures(report: JudgeReport) -> Markup:
+    rows = [
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            element("td", with_interval(figure)),
+            element("td", meaning),
+        )
+        for name, figure, meaning in report.lines()
+    ]
+    names = ("measure", "value [95 %]", "")
+    top = element("thead", element("tr", *(element("th", name, scope="col") for name in names)))
+    lead = "Brackets are 95 % intervals over resampled queries."
+    table = element("div", element("table", top, element("tbody", *rows)), class_="scroll")
+    return element(
+        "section", element("h2", "Agreement and bias"), element("p", lead, class_="lead"), table
+    )
+
+
+def _scores(report: JudgeReport) -> Markup:
+    error = report.error_before.value
+    if error is None or not report.bins:
+        return Markup()
+    lead = (
+        "The judge's scores as they are, and the performance that was measured. Dots on the "
+        "dashed line mean what they say; larger dots stand for more answers."
+    )
+    chart = calibration_chart(report.judge, Calibration(error=error, n=report.n, bins=report.bins))
+    return element(
+        "section",
+        element("h2", "What a score stands for"),
+        element("p", lead, class_="lead"),
+        chart,
+    )
