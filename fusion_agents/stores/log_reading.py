@@ -5,6 +5,7 @@ any index, no transaction stays open while the caller thinks about an entry (SQL
 shorten its write-ahead file meanwhile), and what is appended during a scan does not lengthen it.
 """
 
+import itertools
 import sqlite3
 from array import array
 from collections.abc import Iterator, Sequence
@@ -26,9 +27,10 @@ from fusion_agents.stores.log_rows import (
     judgement_from,
     query_from,
 )
-from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query
+from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query, content_key
 
 _PAGE = 256
+_ATTEMPTS = 16
 
 _ENTRY = ", ".join(f"e.{name}" for name in ENTRY_COLUMNS)
 _QUERY = ", ".join(f"q.{name}" for name in QUERY_COLUMNS)
@@ -68,6 +70,19 @@ def read_chosen_entries(
         except ValueError as error:
             raise _damaged("entry", row[0], error) from error
         yield entry
+
+
+def read_turn(connection: sqlite3.Connection, turn: str) -> list[LogEntry]:
+    """The entries whose keys derive from a turn's and the number of the attempt."""
+    found: list[LogEntry] = []
+    for start in itertools.count(0, _ATTEMPTS):
+        keys = [content_key("turn", turn, number) for number in range(start, start + _ATTEMPTS)]
+        which = f"SELECT id FROM entries WHERE key IN ({', '.join('?' * len(keys))}) ORDER BY id"
+        entries = list(read_chosen_entries(connection, which, keys))
+        found += sorted(entries, key=lambda entry: keys.index(entry.key))
+        if len(entries) < _ATTEMPTS:
+            return found
+    raise AssertionError("unreachable")
 
 
 def read_judgements(
@@ -155,7 +170,7 @@ def read_outcomes(connection: sqlite3.Connection, where: LogFilter, judge: str |
     queries: dict[int, Query] = {}
     for number, model, strategy, performance, cost, latency, propensity, failed, score in rows:
         if (query := queries.get(number)) is None:
-            query = queries[number] = _query_at(connection, number)
+            query = queries[number] = query_at(connection, number)
         if (arm := arms.get((model, strategy))) is None:
             arm = arms[model, strategy] = Arm(model=model, strategy=strategy)
         builder.add(
@@ -183,7 +198,8 @@ def _pages(
         yield from connection.execute(f"{rows} IN ({marks}) ORDER BY {order}", page).fetchall()
 
 
-def _query_at(connection: sqlite3.Connection, number: int) -> Query:
+def query_at(connection: sqlite3.Connection, number: int) -> Query:
+    """The query of a row number."""
     sql = f"SELECT {_QUERY} FROM queries q WHERE q.id = ?"
     return _query(connection.execute(sql, (number,)).fetchone())
 

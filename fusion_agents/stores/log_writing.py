@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, get_args
 
-from fusion_agents.errors import DataError, FusionError, StoreError
+from fusion_agents.errors import ConfigError, DataError, FusionError, StoreError
 from fusion_agents.stores.log_rows import (
     CALIBRATION_COLUMNS,
     ENTRY_COLUMNS,
@@ -20,6 +20,7 @@ from fusion_agents.stores.log_rows import (
     query_values,
 )
 from fusion_agents.stores.sqlite_file import SQLiteFile
+from fusion_agents.stores.training import Level, Trustee
 from fusion_agents.types import Calibration, Judgement, LogEntry, Query
 
 T = TypeVar("T", LogEntry, Judgement)
@@ -160,6 +161,18 @@ def insert_calibration(connection: sqlite3.Connection, calibration: Calibration)
     marks = ", ".join("?" * len(CALIBRATION_COLUMNS))
     sql = f"INSERT INTO calibrations ({columns}) VALUES ({marks})"
     connection.execute(sql, calibration_values(calibration))
+
+
+def write_trust(connection: sqlite3.Connection, kind: Trustee, name: str, level: Level) -> None:
+    """Set a level in place of an earlier one.
+
+    Raises:
+        ConfigError: If there is no such kind or level.
+    """
+    for given, known in ((kind, get_args(Trustee)), (level, get_args(Level))):
+        if given not in known:
+            raise ConfigError(f"{given!r} cannot be set: choose among {', '.join(known)}")
+    connection.execute("INSERT OR REPLACE INTO trust VALUES (?, ?, ?)", (kind, name, level))
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:

@@ -1,11 +1,12 @@
 """The log: what every arm answered, how well and at what price, and what judges said."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from fusion_agents.outcomes import Outcomes
+from fusion_agents.stores.forgetting import Forgotten, count_forgotten, delete_forgotten
 from fusion_agents.stores.ledger import Ledger
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.log_reading import (
@@ -15,6 +16,7 @@ from fusion_agents.stores.log_reading import (
     read_judgements,
     read_outcomes,
     read_queries,
+    read_turn,
     read_unjudged,
 )
 from fusion_agents.stores.log_stats import LogStats, read_stats
@@ -24,9 +26,12 @@ from fusion_agents.stores.log_writing import (
     insert_calibration,
     insert_entries,
     insert_judgements,
+    write_trust,
 )
 from fusion_agents.stores.migrations import MIGRATIONS
 from fusion_agents.stores.sqlite_file import SQLiteFile
+from fusion_agents.stores.training import Level, TrainingPolicy, TrainingSet, Trust, Trustee
+from fusion_agents.stores.training_reading import read_training, read_trust
 from fusion_agents.types import Calibration, Judgement, LogEntry, Query
 
 
@@ -192,6 +197,80 @@ class RoutingLog:
         """
         with self._file.reading() as connection:
             return read_outcomes(connection, where or LogFilter(), judge)
+
+    def training_outcomes(
+        self, policy: TrainingPolicy | None = None, where: LogFilter | None = None
+    ) -> TrainingSet:
+        """Read as arrays what a router may learn from, and say what that is made of.
+
+        A measured performance always counts. An answer without one gets what the newest score of
+        a calibrated judge is worth; a trusted source's score goes before a limited one's. What a
+        suspended source or tenant gave is left out, and of what a limited one gave as much as is
+        above its share. In a log without calibrations, feedback, levels of trust and tenants,
+        the outcomes are those of `outcomes`.
+
+        Args:
+            policy: Which scores count; without it, the usual ones.
+            where: Which entries; without it, all.
+        """
+        with self._file.reading() as connection:
+            return read_training(connection, where or LogFilter(), policy or TrainingPolicy())
+
+    def set_trust(self, kind: Trustee, name: str, level: Level) -> None:
+        """Say how far a source or a tenant is trusted when routers learn.
+
+        Args:
+            kind: `source` or `tenant`.
+            name: It need not have written anything yet.
+            level: `trusted`; `limited` to a share of all scores; or `suspended`.
+
+        Raises:
+            ConfigError: If there is no such kind or level.
+            StoreError: If the file cannot be written.
+        """
+        with self._file.writing() as connection:
+            write_trust(connection, kind, name, level)
+
+    def trust(self) -> Trust:
+        """The levels that were set, by kind and name; others have the usual ones."""
+        with self._file.reading() as connection:
+            return read_trust(connection)
+
+    def entries_of_turn(self, turn: str) -> list[LogEntry]:
+        """The attempts of a recorded turn, in their order; none if it is not in the log.
+
+        Args:
+            turn: The turn's key, which an answer has in its metadata.
+        """
+        with self._file.reading() as connection:
+            return read_turn(connection, turn)
+
+    def forget(
+        self, *, sources: Collection[str] = (), tenants: Collection[str] = (), dry_run: bool = False
+    ) -> Forgotten:
+        """Delete for good what sources and tenants gave; nothing of it stays in the file.
+
+        Their entries go, with all judgements, calls and scorings of them; the sources'
+        judgements of others' entries; calibrations of the judges whose judgements went, as they
+        were learned with them; and queries that nothing is left of. A query that others asked
+        too stays. Copies elsewhere (backups, exports, fitted routers) are not touched.
+
+        Args:
+            sources: Of entries and judgements.
+            tenants: Of entries.
+            dry_run: Only count what would go.
+
+        Raises:
+            StoreError: If the file cannot be written, or others kept it from being cleaned: the
+                rows are gone then, but their text may still be in the file; call it again.
+        """
+        if dry_run:
+            with self._file.reading() as connection:
+                return count_forgotten(connection, sources, tenants)
+        with self._file.writing() as connection:
+            gone = delete_forgotten(connection, sources, tenants)
+        self._file.scrub()
+        return gone
 
     def backup(self, path: str | Path) -> None:
         """Copy the log as it is now to a new file of mode 600, while others go on writing.

@@ -107,6 +107,26 @@ class SQLiteFile:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
 
+    def scrub(self) -> None:
+        """Rewrite the file without what was deleted, and empty its write-ahead log.
+
+        Needs free space of the file's size. Waits for whoever reads an older state.
+
+        Raises:
+            StoreError: If it cannot be written, or others read an older state for too long.
+        """
+        with self._lock, self._explained():
+            self._check_usable()
+            if self._writer is None:
+                raise StoreError(f"{self.what} was opened for reading only")
+            self._writer.execute("VACUUM")
+            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError(
+                f"{self.what}: what was deleted is still in {self.path.name}-wal, as another "
+                "process reads it: try again when it has ended"
+            )
+
     def backup(self, path: str | Path) -> None:
         """Copy one state of the file to a new file of mode 600, while others go on writing.
 
@@ -218,6 +238,7 @@ class SQLiteFile:
                 if _enter_wal(connection) != "wal":
                     raise StoreError(f"{self.what} needs a local disk: here is no shared memory")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -32768")
             migrate(connection, self._migrations, what=self.what)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fusion_agents.errors import DataError, StoreError
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.stores import LogFilter, Refusal, RoutingLog
-from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query, Usage
+from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query, Usage, content_key
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SMALL, LARGE = Arm(model="small"), Arm(model="large", strategy="think")
@@ -285,6 +285,14 @@ def test_what_a_judge_has_not_scored_is_found(log: RoutingLog) -> None:
 
     assert list(log.unjudged("rubric", "2")) == answers[1:]
     assert list(log.unjudged("rubric", "2", LogFilter(sources=("b",)))) == [answers[1], answers[3]]
+
+
+def test_the_attempts_of_a_turn_are_found_in_their_order(log: RoutingLog) -> None:
+    attempts = [entry(key=content_key("turn", "t", i), sample=i) for i in range(20)]
+    log.append([*attempts[::-1], entry(key=content_key("turn", "u", 0))])
+
+    assert log.entries_of_turn("t") == attempts
+    assert log.entries_of_turn("nobody") == []
 
 
 def test_the_newest_calibration_of_each_version_of_a_judge_counts(log: RoutingLog) -> None:
