@@ -12,10 +12,7 @@ declares, and a router that cannot forecast a query is refused when it is loaded
 
 import hashlib
 import json
-import os
 import re
-import secrets
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -38,7 +35,9 @@ from fusion_agents.errors import (
 from fusion_agents.packing import Arrays, pack, unpack, unpack_fields
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.catalogue import hyper_parameters, router_classes
+from fusion_agents.routers.files import read_file, write_file
 from fusion_agents.routers.interfaces import Fitted
+from fusion_agents.routers.pointer import current_folder
 from fusion_agents.routers.rehearsal import rehearse
 from fusion_agents.types import Arm, Noun
 
@@ -52,9 +51,6 @@ _MAX_TENSORS = 4 * 2**30
 _TENSORS = r"router-[0-9a-f]{16}\.safetensors"
 _OWN_FILES = re.compile(rf"(\.new-[0-9a-f]+-)?({_TENSORS}|manifest\.json)")
 _ATTEMPTS = 5
-_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
-_NO_WAITING = getattr(os, "O_NONBLOCK", 0)
-"""For a pipe in the place of a file."""
 
 
 class Manifest(Noun):
@@ -133,8 +129,8 @@ def _replace(folder: Path, manifest: bytes, tensors: bytes, digest: str) -> None
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _refuse_foreign_files(folder)
-        _write(folder / name, tensors)
-        _write(folder / _MANIFEST, manifest)
+        write_file(folder / name, tensors)
+        write_file(folder / _MANIFEST, manifest)
         for old in folder.iterdir():
             if old.name != name and re.fullmatch(_TENSORS, old.name):
                 old.unlink(missing_ok=True)
@@ -151,20 +147,6 @@ def _refuse_foreign_files(folder: Path) -> None:
         )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file in one step, readable by its owner only."""
-    new = path.with_name(f".new-{secrets.token_hex(8)}-{path.name}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
 # -- loading --------------------------------------------------------------------------------
 
 
@@ -174,7 +156,7 @@ def load_router(
     """Load a saved router after checking every byte of it, and that it can route.
 
     Args:
-        directory: Where `save_router` put it.
+        directory: Where `save_router` put it, or a folder of versions: then the current one.
         arms: Names of the arms that it must route to, in any order; none to accept any.
         encoder: The encoder, where it cannot be saved (LangChain embeddings), or to make sure
             that it is the one that the router was fitted with.
@@ -184,8 +166,14 @@ def load_router(
             the arms are not those of the router.
         EncoderError: If the given encoder cannot encode.
     """
-    folder = Path(directory)
-    manifest, tensors = _read_both(folder)
+    folder = current_folder(Path(directory))
+    try:
+        manifest, tensors = _read_both(folder)
+    except ArtefactError:  # it may be an old version that was removed just now
+        if (newer := current_folder(Path(directory))) == folder:
+            raise
+        folder = newer
+        manifest, tensors = _read_both(folder)
     _check_arms(manifest, arms)
     cls = router_classes().get(manifest.router)
     if cls is None or cls.evaluation_only:
@@ -296,7 +284,7 @@ def _read_both(folder: Path) -> tuple[Manifest, bytes]:
     manifest = _read_manifest(folder)
     for _ in range(_ATTEMPTS):
         try:
-            tensors = _read(folder / manifest.tensors, _MAX_TENSORS)
+            tensors = read_file(folder / manifest.tensors, _MAX_TENSORS)
         except ArtefactError as error:
             newer, missing = _read_manifest(folder), isinstance(error.__cause__, FileNotFoundError)
             if newer.sha256 == manifest.sha256 or not missing:
@@ -314,7 +302,7 @@ def _read_both(folder: Path) -> tuple[Manifest, bytes]:
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / _MANIFEST
     try:
-        raw = json.loads(_read(path, _MAX_MANIFEST))
+        raw = json.loads(read_file(path, _MAX_MANIFEST))
         intact = isinstance(raw, dict) and raw.get("sha256") == _digest(raw)
     except (ValueError, RecursionError) as error:
         raise ArtefactError(f"{path} is damaged: it is not JSON; save the router again") from error
@@ -347,23 +335,3 @@ def _digest(manifest: Mapping[str, Any]) -> str:
 
 def _tensors_name(digest: str) -> str:
     return f"router-{digest[:16]}.safetensors"
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """Read a regular file, never through a link, and no more than `limit` bytes."""
-    try:
-        kind = path.lstat().st_mode
-        if not stat.S_ISREG(kind):
-            raise ArtefactError(f"{str(path)!r} is no regular file: put the file itself there")
-        with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS | _NO_WAITING), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > limit:
-                raise ArtefactError(
-                    f"{str(path)!r} has {size:,} bytes, more than the {limit:,} of any router: "
-                    "save the router again"
-                )
-            return file.read()
-    except OSError as error:
-        raise ArtefactError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:
-        raise ArtefactError(f"cannot read {str(path)!r}: {error}") from error

@@ -446,7 +446,7 @@ def test_saving_that_fails_leaves_no_temporary_file(saved: Path) -> None:
 def test_a_router_that_is_replaced_while_it_is_loaded_is_loaded_anew(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, replaced = artefact._read, []
+    read, replaced = artefact.read_file, []
 
     def read_late(path: Path, limit: int) -> bytes:
         if path.suffix == ".safetensors" and not replaced:
@@ -454,6 +454,6 @@ def test_a_router_that_is_replaced_while_it_is_loaded_is_loaded_anew(
             save_router(CheapestRouter().fit(LOG), saved)
         return read(path, limit)
 
-    monkeypatch.setattr(artefact, "_read", read_late)
+    monkeypatch.setattr(artefact, "read_file", read_late)
     assert isinstance(load_router(saved), CheapestRouter)
     assert not replaced[0].exists()
