@@ -421,10 +421,10 @@ def test_a_backup_is_whole_while_others_write(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said_and_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    """A disk of two megabytes, in a name space of its own."""
+    """A disk of three megabytes, in a name space of its own."""
     code = """
 import subprocess
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", sys.argv[1]], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", sys.argv[1]], check=True)
 log = RoutingLog(f"{sys.argv[1]}/log.db")
 acknowledged = 0
 try:
