@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.base import Router
+from fusion_agents.routers.cold_start import ColdStart, fit_cold_start, new_arms
 from fusion_agents.routers.heads.blend import BlendModel, fit_blend
 from fusion_agents.routers.heads.novelty import Novelty
 from fusion_agents.routers.interfaces import (
@@ -26,6 +27,12 @@ from fusion_agents.routers.options import check_within
 _REMEMBERED = 256
 """Objectives whose expected gain is kept."""
 
+_DOUBT = 0.5
+"""Standard errors by which a new arm must be expected to be better than the others."""
+
+_LEAST_LOSS = 1e-6
+"""What a new arm is taken to lose where it is not believed in; more than a tie."""
+
 _LEAST_CHANCE = 0.1
 """No answer counts as more than ten: of logs with exploration, more is noise above all."""
 
@@ -36,23 +43,36 @@ class AutoModel:
 
     n_arms: int
     scored: NDArray[np.int64]
-    """Positions of the arms that have scores; the others' forecasts are NaN."""
+    """Positions of the arms that the blend knows."""
     blend: BlendModel
     novelty: Novelty
     settings: tuple[str, ...]
     """In words: what was chosen for each family of heads."""
+    joined: NDArray[np.int64] | None = None
+    """Positions of new arms, if there are any; arms of neither kind have forecasts of NaN."""
+    cold_start: ColdStart | None = None
+    """Expects the new arms' scores from what is expected of the others."""
 
     def predict(self, batch: Batch) -> Estimate:
-        """Expect each arm's score by the blend."""
+        """Expect each arm's score by the blend, and a new arm's by what it has in common."""
         blended = self.blend.predict(batch)
-        mean, std = (self._everywhere(values) for values in blended)
-        return Estimate(mean, std)
+        if self.cold_start is None:
+            return Estimate(*(self._everywhere(values) for values in blended))
+        new = self.cold_start.predict(blended.mean, batch.vectors)
+        return Estimate(*(self._everywhere(*both) for both in zip(blended, new, strict=True)))
 
-    def _everywhere(self, values: FloatMatrix) -> FloatMatrix:
+    @property
+    def is_new(self) -> BoolVector:
+        """Which arms are new, shape (n_arms,)."""
+        return np.isin(np.arange(self.n_arms), [] if self.joined is None else self.joined)
+
+    def _everywhere(self, values: FloatMatrix, new: FloatMatrix | None = None) -> FloatMatrix:
         if len(self.scored) == self.n_arms:
             return values
         spread = np.full((len(values), self.n_arms), np.nan)
         spread[:, self.scored] = values
+        if new is not None:
+            spread[:, self.joined] = new
         return spread
 
 
@@ -93,6 +113,10 @@ class AutoRouter(Router):
     against it), every query goes to that arm. And the less a query is like the logged ones,
     the larger an advantage over that arm the forecast must show (see `Novelty`).
 
+    An arm with at most 200 scores, and a quarter of what another arm has, is new. The blend is
+    fitted without it; its forecast is a regression on theirs (see `fit_cold_start`), and it is
+    chosen where it is expected to be better than their choice by half of its standard error.
+
     Args:
         novelty: Share of the logged queries, the least usual ones, for which the second guard
             asks for an advantage; 0 for none.
@@ -119,32 +143,50 @@ class AutoRouter(Router):
         """Fit the blend and keep its out-of-fold forecasts."""
         check_within(self, novelty=(0, 1), caution=(0, 1))
         self._gains.clear()
-        scored = np.flatnonzero(~np.isnan(sample.scores).all(axis=0))
-        fitted = fit_blend(replace(sample, scores=sample.scores[:, scored]))
+        new = new_arms(sample.scores)
+        scored = np.flatnonzero(~np.isnan(sample.scores).all(axis=0) & ~new)
+        rows = np.asarray((~np.isnan(sample.scores[:, scored])).any(axis=1))
+        established = sample if rows.all() else sample.take(rows)
+        established = replace(established, scores=established.scores[:, scored])
+        fitted = fit_blend(established)
         novelty = Novelty.fit(
-            fitted.model.neighbours, sample.vectors, sample.folds, self.novelty, self.caution
+            fitted.model.neighbours,
+            established.vectors,
+            established.folds,
+            self.novelty,
+            self.caution,
         )
-        n_arms = sample.scores.shape[1]
-        model = AutoModel(n_arms, scored, fitted.model, novelty, fitted.settings)
-        return Learned(model, model._everywhere(fitted.out_of_fold))
+        model = AutoModel(sample.scores.shape[1], scored, fitted.model, novelty, fitted.settings)
+        if not new.any():
+            return Learned(model, model._everywhere(fitted.out_of_fold))
+        out_of_fold = np.full((len(rows), len(scored)), np.nan)
+        out_of_fold[rows] = fitted.out_of_fold
+        return _joined(model, sample, out_of_fold, np.flatnonzero(new))
 
     def utilities(self, batch: Batch, forecast: Forecast, objective: Objective) -> Utilities:
         """Weigh the forecast; give the best single arm where a guard holds routing back."""
-        values = self.expected_utility(forecast, objective)
+        values = self._doubted(self.expected_utility(forecast, objective), forecast, objective)
         expected = self.expected_gain(objective)
         if expected is None:
             return Utilities(values)
+        new = self._new(objective)
         if expected.pays:
-            held_back = self._too_new(batch, forecast, objective, values, expected.best)
+            known = np.where(new, np.nan, values)
+            held_back = self._too_new(batch, forecast, objective, known, expected.best)
             why = "unlike the logged queries: best single arm"
         else:
             held_back = np.full(len(values), True)
             why = "routing does not pay in the log out of fold: best single arm"
         usual = f"highest utility under {objective.name}"
-        constant = np.broadcast_to(self._constant_utility(objective), values.shape)
+        constant = np.tile(self._constant_utility(objective), (len(values), 1))
+        overtaken = np.full(len(values), False)
+        if new.any():
+            ahead = self._ahead(batch, forecast, objective, values, expected.best)[:, new]
+            constant[:, new] = constant[:, [expected.best]] + ahead
+            overtaken = np.asarray((ahead > 0).any(axis=1))
         return Utilities(
             np.where(held_back[:, None], constant, values),
-            [why if back else usual for back in held_back.tolist()],
+            [why if back else usual for back in (held_back & ~overtaken).tolist()],
         )
 
     def expected_gain(self, objective: str | Objective) -> ExpectedGain | None:
@@ -166,6 +208,47 @@ class AutoRouter(Router):
             constant = self._constant_utility(weights)
             self._gains[weights] = _expected_gain(self.fitted, weights, constant)
         return self._gains[weights]
+
+    def _new(self, objective: Objective) -> BoolVector:
+        """Which arms are new to what the objective weighs, shape (n_arms,)."""
+        new = np.full(len(self.fitted.arms), False)
+        weighed = (objective.performance, objective.judge)
+        for weight, model in zip(
+            weighed, (self.fitted.performance, self.fitted.judge), strict=True
+        ):
+            if weight and isinstance(model, AutoModel):
+                new |= model.is_new
+        return new
+
+    def _doubted(
+        self, values: FloatMatrix, forecast: Forecast, objective: Objective
+    ) -> FloatMatrix:
+        """Ask of a new arm to be better by half of its standard error."""
+        new = self._new(objective)
+        if not new.any():
+            return values
+        error = objective.performance * np.nan_to_num(forecast.performance_std)
+        error = error + objective.judge * np.nan_to_num(forecast.judge_std)
+        return values - np.where(new, _DOUBT * error, 0.0)
+
+    def _ahead(
+        self,
+        batch: Batch,
+        forecast: Forecast,
+        objective: Objective,
+        values: FloatMatrix,
+        best: int,
+    ) -> FloatMatrix:
+        """By how much new arms are expected to be better than the best single arm.
+
+        Never by anything where a query is too unlike the log for the advantage to be believed.
+        """
+        ahead = values - values[:, [best]]
+        new = self._new(objective)
+        mine = np.where(new, values, np.nan)
+        mine[:, best] = values[:, best]
+        doubtful = self._too_new(batch, forecast, objective, mine, best)
+        return np.where(doubtful[:, None], np.minimum(ahead, -_LEAST_LOSS), ahead)
 
     def _too_new(
         self,
@@ -195,7 +278,35 @@ class AutoRouter(Router):
             cost=fitted.cost.means[None],
             latency=fitted.latency.means[None],
         )
-        return np.where(self.allowed(objective), values, np.nan)
+        return np.where(self.allowed(objective) & ~self._new(objective), values, np.nan)
+
+
+def _joined(
+    model: AutoModel, sample: Sample, out_of_fold: FloatMatrix, new: NDArray[np.int64]
+) -> Learned:
+    """Add new arms to a model of the others.
+
+    Queries that were not cross-validated are left out, but for those that a new arm answered.
+    """
+    answered = ~np.isnan(sample.scores[:, new]).all(axis=1)
+    missing = np.asarray(answered & np.isnan(out_of_fold).any(axis=1))
+    if missing.any():
+        part = sample.take(missing)
+        out_of_fold[missing] = model.blend.predict(Batch(part.queries, part.vectors)).mean
+    rows = ~np.isnan(out_of_fold).any(axis=1)
+    cards = sample.cards
+    fitted = fit_cold_start(
+        (out_of_fold[rows], sample.scores[np.ix_(rows, model.scored)]),
+        sample.scores[np.ix_(rows, new)],
+        sample.vectors[rows],
+        sample.folds[rows],
+        cards=([cards[i] for i in model.scored], [cards[i] for i in new]) if cards else None,
+        seed=sample.seed,
+    )
+    model = replace(model, joined=new, cold_start=fitted.model)
+    everything = np.full(sample.scores.shape, np.nan)
+    everything[rows] = model._everywhere(out_of_fold[rows], fitted.out_of_fold)
+    return Learned(model, everything)
 
 
 def _expected_gain(

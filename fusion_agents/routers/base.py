@@ -1,7 +1,7 @@
 """What a router is: fit on outcomes, forecast each arm, route under an objective."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -36,7 +36,7 @@ from fusion_agents.routers.quantity import QuantityModel
 from fusion_agents.routers.ranking import collector_paused, named, order_arms, rankings
 from fusion_agents.routers.shrinkage import ArmPrior
 from fusion_agents.threads import one_thread
-from fusion_agents.types import LogEntry, Query, Route
+from fusion_agents.types import LogEntry, ModelCard, Query, Route
 
 
 @dataclass(kw_only=True)
@@ -87,20 +87,30 @@ class Router(ABC):
 
     # -- learning ---------------------------------------------------------------------------
 
-    def fit(self, outcomes: Outcomes, encoding: Encoding | None = None) -> Self:
+    def fit(
+        self,
+        outcomes: Outcomes,
+        encoding: Encoding | None = None,
+        *,
+        cards: Iterable[ModelCard] = (),
+    ) -> Self:
         """Learn from the log.
 
         Args:
             outcomes: Training queries only.
             encoding: A fitted encoder and the vectors of `outcomes.queries`, if they are at hand.
+            cards: Of models in the log, for what routers expect of an arm with few answers; what
+                they say ends up in what is learned, and is saved with it.
 
         Raises:
             EmptyLogError: If no query has a performance or a judge score.
         """
         with one_thread():
-            return self._fit(outcomes, encoding)
+            return self._fit(outcomes, encoding, {card.model: card for card in cards})
 
-    def _fit(self, outcomes: Outcomes, encoding: Encoding | None) -> Self:
+    def _fit(
+        self, outcomes: Outcomes, encoding: Encoding | None, cards: Mapping[str, ModelCard]
+    ) -> Self:
         rows, columns = canonical_order(outcomes)
         if not len(rows):
             raise EmptyLogError(
@@ -116,6 +126,7 @@ class Router(ABC):
             arms=ordered.arms,
             folds=ordered.folds(5, seed=self.seed),
             seed=self.seed,
+            cards=tuple(cards.get(arm.model) for arm in ordered.arms) if cards else (),
         )
         costs = QuantityModel.fit(sample.queries, sample.vectors, ordered.cost)
         latencies = QuantityModel.fit(sample.queries, sample.vectors, ordered.latency)

@@ -12,7 +12,7 @@ from fusion_agents.encoders.base import Encoder, Vectors
 from fusion_agents.objective import Objective, Scales
 from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.routers.quantity import QuantityModel
-from fusion_agents.types import Arm, Query
+from fusion_agents.types import Arm, ModelCard, Query
 
 BoolVector = NDArray[np.bool_]
 
@@ -48,6 +48,8 @@ class Sample:
         default_factory=dict, repr=False, compare=False
     )
     """What models have learned of this sample that others can use again."""
+    cards: tuple[ModelCard | None, ...] = ()
+    """What is known of each arm's model before it has answered anything; empty if nothing is."""
 
     @property
     def tasks(self) -> tuple[str | None, ...]:

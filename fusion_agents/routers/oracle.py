@@ -1,5 +1,6 @@
 """Who knows the outcomes: the bound that no router can pass."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from fusion_agents.outcomes import FloatMatrix, IntVector, Outcomes
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.best import ConstantModel
 from fusion_agents.routers.interfaces import Batch, Encoding, Forecast, Sample
+from fusion_agents.types import ModelCard
 
 
 @dataclass(kw_only=True)
@@ -31,7 +33,13 @@ class OracleRouter(Router):
 
     outcomes: Outcomes | None = None
 
-    def fit(self, outcomes: Outcomes, encoding: Encoding | None = None) -> "OracleRouter":
+    def fit(
+        self,
+        outcomes: Outcomes,
+        encoding: Encoding | None = None,
+        *,
+        cards: Iterable[ModelCard] = (),
+    ) -> "OracleRouter":
         """Learn arms and normalisation constants from the training log, like any router.
 
         Raises:
@@ -43,7 +51,7 @@ class OracleRouter(Router):
                 "router 'oracle' must be given what it is asked about: "
                 "OracleRouter(outcomes=split.test)"
             )
-        return super().fit(outcomes, encoding)
+        return super().fit(outcomes, encoding, cards=cards)
 
     def learn(self, sample: Sample) -> ConstantModel:
         """Average each arm's scores; no forecast uses them."""
