@@ -8,6 +8,7 @@ from fusion_agents.classifiers.learned import MOST_AT_ONCE, LearnedClassifier
 from fusion_agents.errors import RouteError
 from fusion_agents.objective import Objective
 from fusion_agents.routers import make_router
+from fusion_agents.routers.exploration import Exploration
 from fusion_agents.testing.outcomes import make_outcomes
 from fusion_agents.types import Arm
 
@@ -83,3 +84,51 @@ async def test_an_event_loop_gets_the_same_routes_from_a_thread_or_not(n: int) -
         np.array([route.utility for route in routes], dtype=float),
         np.array([route.utility for route in expected], dtype=float),
     )
+
+
+# -- exploration ----------------------------------------------------------------------------------
+
+
+def keyed(n: int, *arms: Arm) -> list[Question]:
+    return [
+        Question(query=LOG.queries[number % 80], arms=arms, key=f"turn-{number}")
+        for number in range(n)
+    ]
+
+
+def test_exploring_tries_other_arms_with_the_propensity_that_it_states() -> None:
+    explorer = LearnedClassifier(ROUTER, Exploration(rate=0.4))
+    routes = explorer.routes(keyed(400, *ARMS), FIRST)
+    usual = LearnedClassifier(ROUTER).routes(keyed(400, *ARMS), FIRST)
+    tried = [route for route, best in zip(routes, usual, strict=True) if route.arm != best.arm]
+    assert 80 < len(tried) < 160  # three in four of those that are drawn
+    assert {route.propensity for route in tried} == {0.1}
+    same = [route for route, best in zip(routes, usual, strict=True) if route.arm == best.arm]
+    assert {route.propensity for route in same} == {0.7}
+    assert all("tried on purpose" in route.reason for route in tried)
+
+
+def test_the_same_key_draws_the_same_arm() -> None:
+    explorer = LearnedClassifier(ROUTER, Exploration(rate=0.9))
+    together = explorer.routes(keyed(30, *ARMS), FIRST)
+    apart = [explorer.routes([question], FIRST)[0] for question in keyed(30, *ARMS)]
+    assert [route.arm for route in together] == [route.arm for route in apart]
+
+
+def test_a_question_without_a_key_is_never_explored() -> None:
+    explorer = LearnedClassifier(ROUTER, Exploration(rate=1.0))
+    assert explorer.routes(questions(20, *ARMS), FIRST) == ROUTER.route(LOG.queries[:20], FIRST)
+
+
+def test_only_arms_that_may_and_can_answer_are_tried() -> None:
+    explorer = LearnedClassifier(ROUTER, Exploration(rate=1.0))
+    two = ARMS[:2]
+    routes = explorer.routes(keyed(60, NEW, *two), FIRST)
+    assert {route.arm for route in routes} == set(two)
+    assert {route.propensity for route in routes} == {0.5}
+    capped = FIRST.model_copy(update={"max_cost": float(np.nanmedian(LOG.cost))})
+    for route in explorer.routes(keyed(60, *ARMS), capped):
+        chosen = next(forecast for forecast in route.ranking if forecast.arm == route.arm)
+        assert chosen.cost is not None
+        assert capped.max_cost is not None
+        assert chosen.cost <= capped.max_cost
