@@ -1,5 +1,6 @@
 """Bringing an index up to date with the ledger, whatever has become of it meanwhile."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
@@ -60,21 +61,25 @@ class Follower:
             StoreError: If the index cannot be filled, even from nothing.
             EncoderError: If a question cannot be encoded.
         """
-        state, current = self._state()
-        known = self._followed.get(tenant)
-        if known is not None and known[0] == state and current == known[1].kept:
-            return known[1]
+        with self._file.reading() as connection:
+            if place := self._known(tenant, connection):
+                return place
         with self._lock:
             if not self.encode():
                 return None
             return self._mended(lambda: self._follow(tenant))
 
-    def search(self, tenant: str, search: Callable[[Place], T]) -> T | None:
+    def search(self, tenant: str, search: Callable[[Place, sqlite3.Connection], T]) -> T | None:
         """Search the index of a tenant; none if there is no template at all."""
 
         def attempt() -> T | None:
-            place = self.place(tenant)
-            return None if place is None else search(place)
+            with self._file.reading() as connection:
+                if place := self._known(tenant, connection):
+                    return search(place, connection)
+            if (place := self.place(tenant)) is None:
+                return None
+            with self._file.reading() as connection:
+                return search(place, connection)
 
         return self._mended(attempt)
 
@@ -98,9 +103,12 @@ class Follower:
             self._encoded = None
             self._index.drop()
 
-    def _state(self) -> tuple[State, KeptEncoder | None]:
-        with self._file.reading() as connection:
-            return read_state(connection), self._shelf.current(connection)
+    def _known(self, tenant: str, connection: sqlite3.Connection) -> Place | None:
+        """Where to search, if nothing has changed since the index was brought up to date."""
+        state, place = self._followed.get(tenant, (None, None))
+        if place is None or state != read_state(connection):
+            return None
+        return place if self._shelf.current(connection) == place.kept else None
 
     def _encode(self, kept: KeptEncoder) -> None:
         with self._file.reading() as connection:
@@ -121,9 +129,9 @@ class Follower:
             return work()
 
     def _follow(self, tenant: str) -> Place:
-        state, kept = self._state()
-        if kept is None:
-            kept = self._shelf.ready()
+        kept = self._shelf.ready()
+        with self._file.reading() as connection:
+            state = read_state(connection)
         collection = f"{state.ledger}-{content_key(tenant, kept.encoder.identity)}"
         mark = self._index.mark(collection)
         if mark is None or mark.generation > state.generation:

@@ -20,7 +20,6 @@ from fusion_agents.stores.template_rows import (
     Vector,
     matrix_from,
     template_from,
-    vector_from,
 )
 from fusion_agents.stores.template_writing import pages
 from fusion_agents.types import Dollars, Noun, ThoughtTemplate
@@ -45,6 +44,21 @@ class Change(NamedTuple):
     vectors: "np.typing.NDArray[np.float32]"
     """Shape (n_ids, n_dims)."""
     gone: list[str]
+
+
+class Wanted(NamedTuple):
+    """What a search is for."""
+
+    vector: Vector
+    """Of length 1."""
+    k: int
+    floor: float
+    """Smallest similarity."""
+    tenant: str
+    encoder: int
+    """Row number of the encoder of that vector."""
+    excluded: Collection[int]
+    """Row numbers of templates that may not be found."""
 
 
 class TemplateStats(Noun):
@@ -111,32 +125,37 @@ def count_templates(
     return int(connection.execute(sql, values).fetchone()[0])
 
 
-def read_hits(
-    connection: sqlite3.Connection,
-    ids: Sequence[str],
-    *,
-    tenant: str,
-    encoder: int,
-    vector: Vector,
-    excluded: Collection[int] = (),
-) -> list[Hit]:
-    """Those of some ids that a search of this tenant may find, most similar first.
+def read_hits(connection: sqlite3.Connection, ids: Sequence[str], wanted: Wanted) -> list[Hit]:
+    """Those of some ids that a search may find, most similar first, at most as many as wanted.
 
     The ledger decides, not the index: whose a template is, whether it is active, and how similar.
-    Templates that are equally similar come in the order of their ids.
+    Templates that are equally similar come in the order of their ids. (The plus signs keep the
+    database from looking at all templates of the tenant.)
     """
-    rows: list[tuple[Value, ...]] = []
+    rows: list[tuple[int, str, bytes]] = []
     for marks, page in pages(ids):
         rows += connection.execute(
             f"""
-            SELECT t.id, v.vector, {_COLUMNS} FROM templates t
+            SELECT t.id, t.key, v.vector FROM templates t
             JOIN template_vectors v ON v.template = t.id AND v.encoder = ?{len(page) + 1}
-            WHERE t.key IN ({marks}) AND t.tenant = ?{len(page) + 2} AND t.status = 'active'
+            WHERE t.key IN ({marks}) AND +t.tenant = ?{len(page) + 2} AND +t.status = 'active'
             """,
-            [*page, encoder, tenant],
+            [*page, wanted.encoder, wanted.tenant],
         )
-    hits = [_hit(row, vector) for row in rows if row[0] not in excluded]
-    return sorted(hits, key=lambda hit: (-hit.similarity, hit.template.id))
+    rows = [row for row in rows if row[0] not in wanted.excluded]
+    if not rows:
+        return []
+    vectors = matrix_from([vector for _, _, vector in rows])
+    similarities = vectors @ wanted.vector
+    order = sorted(range(len(rows)), key=lambda i: (-similarities[i], rows[i][1]))[: wanted.k]
+    best = ", ".join(str(rows[i][0]) for i in order)
+    sql = f"SELECT {_COLUMNS} FROM templates t WHERE t.id IN ({best})"
+    found = {row[0]: row for row in connection.execute(sql)}
+    return [
+        Hit(_template(found[rows[i][1]]), float(similarities[i]), vectors[i])
+        for i in order
+        if rows[i][1] in found  # it may have been forgotten meanwhile
+    ]
 
 
 def read_excluded(connection: sqlite3.Connection, query_ids: Sequence[str]) -> set[int]:
@@ -161,7 +180,7 @@ def read_changes(
         SELECT t.key, CASE t.status WHEN 'active' THEN v.vector END
         FROM templates t
         LEFT JOIN template_vectors v ON v.template = t.id AND v.encoder = ?
-        WHERE t.tenant = ? AND t.changed > ? ORDER BY t.id
+        WHERE +t.tenant = ? AND t.changed > ?
         """,
         (encoder, tenant, since),
     )
@@ -227,11 +246,6 @@ def _groups(connection: sqlite3.Connection, column: str) -> dict[str, int]:
         WHERE status = 'active' AND {column} NOTNULL GROUP BY 1 ORDER BY 1
     """
     return dict(connection.execute(sql))
-
-
-def _hit(row: Row, vector: Vector) -> Hit:
-    own = vector_from(row[1])
-    return Hit(_template(row[2:]), float(own @ vector), own)
 
 
 def _stored(row: Row) -> StoredTemplate:

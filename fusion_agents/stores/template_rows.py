@@ -100,11 +100,6 @@ def vector_value(vector: Vector) -> bytes:
     return vector.astype(_STORED).tobytes()
 
 
-def vector_from(stored: bytes) -> Vector:
-    """Read a vector."""
-    return np.frombuffer(stored, dtype=_STORED)
-
-
 def matrix_from(stored: list[bytes]) -> NDArray[np.float32]:
     """Read vectors of one length, shape (n_vectors, n_dims)."""
     if not stored:

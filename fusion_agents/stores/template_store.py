@@ -1,6 +1,7 @@
 """Thought templates: their rows in the ledger, their vectors in an index that follows."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from fusion_agents.stores.template_indexes.base import TemplateIndex
 from fusion_agents.stores.template_indexes.exact import ExactIndex
 from fusion_agents.stores.template_reading import (
     TemplateStats,
+    Wanted,
     count_templates,
     find_templates,
     read_excluded,
@@ -157,10 +159,11 @@ class TemplateStore:
         if k < 1:
             raise ConfigError(f"k must be at least 1, not {k}")
 
-        def look(place: Place) -> list[Hit]:
+        def look(place: Place, connection: sqlite3.Connection) -> list[Hit]:
             vector = _unit(place.kept.encoder.encode([text])[0] if isinstance(text, str) else text)
-            hits = self._near(place, vector, k, tenant, min_similarity, tuple(exclude_queries))
-            return [hit for hit in hits if hit.similarity >= min_similarity][:k]
+            excluded = read_excluded(connection, tuple(exclude_queries))
+            wanted = Wanted(vector, k, min_similarity, tenant, place.kept.row, excluded)
+            return self._near(place, connection, wanted)
 
         return self._follower.search(tenant, look) or []
 
@@ -350,32 +353,15 @@ class TemplateStore:
     ) -> None:
         self.close()
 
-    def _near(
-        self,
-        place: Place,
-        vector: Vector,
-        k: int,
-        tenant: str,
-        floor: float,
-        exclude: tuple[str, ...],
-    ) -> list[Hit]:
+    def _near(self, place: Place, connection: sqlite3.Connection, wanted: Wanted) -> list[Hit]:
         """Ask the index for more and more, until the ledger confirms enough of it."""
-        with self._file.reading() as connection:
-            excluded = read_excluded(connection, exclude)
-            n = k + _SPARE + min(len(excluded), k)
-            while True:
-                found = self._index.query(place.collection, vector, n)
-                hits = read_hits(
-                    connection,
-                    [key for key, _ in found],
-                    tenant=tenant,
-                    encoder=place.kept.row,
-                    vector=vector,
-                    excluded=excluded,
-                )
-                if len(hits) >= k or len(found) < n or found[-1][1] < floor:
-                    return hits
-                n *= _WIDER
+        n = wanted.k + _SPARE + min(len(wanted.excluded), wanted.k)
+        while True:
+            found = self._index.query(place.collection, wanted.vector, n)
+            hits = read_hits(connection, [key for key, _ in found], wanted)
+            if len(hits) >= wanted.k or len(found) < n or found[-1][1] < wanted.floor:
+                return [hit for hit in hits if hit.similarity >= wanted.floor]
+            n *= _WIDER
 
 
 def _unit(vector: Vector) -> Vector:
