@@ -20,9 +20,11 @@ from fusion_agents.cli.evaluate import evaluate
 from fusion_agents.cli.exit_codes import INTERRUPTED, UNEXPECTED, WRONG
 from fusion_agents.cli.feedback import feedback
 from fusion_agents.cli.fit import fit
+from fusion_agents.cli.forget import forget
 from fusion_agents.cli.import_files import import_files
 from fusion_agents.cli.judge import judge
 from fusion_agents.cli.log import log
+from fusion_agents.cli.refresh import refresh, rollback
 from fusion_agents.cli.route import route
 from fusion_agents.cli.routers import routers
 from fusion_agents.errors import FusionError
@@ -75,6 +77,9 @@ app.command()(batch)
 app.command()(collect)
 app.command()(judge)
 app.command()(feedback)
+app.command()(refresh)
+app.command()(rollback)
+app.command()(forget)
 app.command()(routers)
 app.command()(demo)
 app.command()(doctor)

@@ -194,6 +194,22 @@ class Versions:
             )
         return version
 
+    def restart(self, router: Router, reason: str) -> Version:
+        """Make a fitted router the only version; all others are removed for good.
+
+        Raises:
+            ArtefactError: If it cannot be saved; nothing is removed.
+            ConfigError: If another process goes on writing.
+        """
+        version = self.add(router, "chosen", reason)
+        with self._writing() as history:
+            alone = version.model_copy(update={"parent": None})
+            self._write(history.model_copy(update={"current": version.name, "versions": (alone,)}))
+            for other in history.versions:
+                if other.name != version.name:
+                    shutil.rmtree(self.folder / other.name)
+        return alone
+
     def rollback(self, to: str | None = None) -> Version:
         """Make the version before the current one current again, or any other that is kept.
 
