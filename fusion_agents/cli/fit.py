@@ -33,13 +33,15 @@ def fit(
 ) -> None:
     """Learn a router from the whole log and save it.
 
-    A router that is in the folder already is replaced in one step.
+    Answers without a measured performance count with what their judge's score is worth, once
+    `judge --calibrate` has found that out. What one limited source or tenant says counts up to
+    its share (`log trust`). A router that is in the folder already is replaced in one step.
 
     Examples:
       fusion-agents fit --log routing.db --out router
       fusion-agents fit --router knn:k=50 --exclude-arms gpt-4 --out router
     """
-    from fusion_agents.cli.reading import read_outcomes, without_arms, without_tasks
+    from fusion_agents.cli.reading import read_training, without_arms, without_tasks
     from fusion_agents.encoders.catalogue import make_encoder
     from fusion_agents.routers import make_router
     from fusion_agents.routers.artefact import save_router
@@ -48,7 +50,7 @@ def fit(
     made = make_router(router, encoder=make_encoder(encoder), seed=seed)
     with progress() as step:
         step(f"reading {log}", 0, None)
-        (outcomes,) = without_tasks([read_outcomes(log)], names(exclude_tasks))
+        (outcomes,) = without_tasks([read_training(log)], names(exclude_tasks))
         outcomes = without_arms(outcomes, names(exclude_arms))
         step(f"fitting {made.name}", 0, None)
         made.fit(outcomes)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.table import Table
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from fusion_agents.stores.log_filter import LogFilter
     from fusion_agents.stores.log_stats import GroupStats, LogStats
     from fusion_agents.stores.routing_log import RoutingLog
+    from fusion_agents.stores.training import Level, TrainingReport, Trustee
     from fusion_agents.types import LogEntry
 
-log = typer.Typer(no_args_is_help=True, help="Look at a log, export it, back it up.")
+log = typer.Typer(no_args_is_help=True, help="Look at a log, export it, back it up, trust it.")
 
 Tasks = Annotated[str, typer.Option("--tasks", help="Only these tasks, separated by commas.")]
 Arms = Annotated[
@@ -121,6 +122,49 @@ def backup(
     with open_log(log, read_only=True) as opened:
         opened.backup(file)
     say(f"wrote {file}")
+
+
+@log.command()
+def trust(
+    log: LogDatabase = DEFAULT_LOG,
+    source: Annotated[str | None, typer.Option("--source", help="Of entries or feedback.")] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Of entries.")] = None,
+    level: Annotated[
+        str | None, typer.Option("--level", help="trusted, limited or suspended.")
+    ] = None,
+) -> None:
+    """Show how far sources and tenants count when routers learn, or set it for one.
+
+    Of what a limited one gave no more than its share counts; of a suspended one nothing. Unless
+    set, users' feedback and tenants other than `default` are limited, and all else is trusted.
+
+    Examples:
+      fusion-agents log trust --log routing.db
+      fusion-agents log trust --log routing.db --tenant acme --level trusted
+    """
+    from fusion_agents.errors import ConfigError
+    from fusion_agents.stores.opening import open_log
+
+    if level is None and source is None and tenant is None:
+        with open_log(log, read_only=True) as opened:
+            results().print(_trust(opened.training_outcomes().report))
+        return
+    if level is None or (source is None) == (tenant is None):
+        raise ConfigError("to set a level, give --level and either --source or --tenant")
+    kind: Trustee = "tenant" if source is None else "source"
+    with open_log(log) as opened:
+        opened.set_trust(kind, source or tenant or "", cast("Level", level))
+    say(f"{kind} {source or tenant!r} is {level}")
+
+
+def _trust(report: "TrainingReport") -> Table:
+    table = Table("kind", "name", "gave", "level")
+    for name in ("scores", "left out"):
+        table.add_column(name, justify="right")
+    for one in report.contributions:
+        row = (one.kind, one.name, one.gave, one.level, f"{one.scored:,}", f"{one.left_out:,}")
+        table.add_row(*map(Text, row))
+    return table
 
 
 def _filter(

@@ -7,6 +7,7 @@ from fusion_agents.cli.console import say
 from fusion_agents.errors import ConfigError, EmptyLogError
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.stores.opening import ImportedLog, open_log
+from fusion_agents.stores.routing_log import RoutingLog
 
 
 def read_outcomes(path: Path) -> Outcomes:
@@ -17,12 +18,30 @@ def read_outcomes(path: Path) -> Outcomes:
     """
     with open_log(path, read_only=True) as log:
         outcomes = log.outcomes()
-        if isinstance(log, ImportedLog):
-            for warning in log.imported.warnings:
-                say(f"warning: {warning}")
-            if log.imported.refused:
-                say(f"warning: {log.imported.refused:,} rows of {path} were refused")
+        _warn(log, path)
     return outcomes
+
+
+def read_training(path: Path) -> Outcomes:
+    """Read of a database, which is not changed, or of a log file what a router may learn from.
+
+    Raises:
+        FusionError: If it cannot be read.
+    """
+    with open_log(path, read_only=True) as log:
+        outcomes, report = log.training_outcomes()
+        _warn(log, path)
+    for sentence in report.sentences():
+        say(sentence)
+    return outcomes
+
+
+def _warn(log: RoutingLog, path: Path) -> None:
+    if isinstance(log, ImportedLog):
+        for warning in log.imported.warnings:
+            say(f"warning: {warning}")
+        if log.imported.refused:
+            say(f"warning: {log.imported.refused:,} rows of {path} were refused")
 
 
 def without_tasks(logs: Sequence[Outcomes], names: Sequence[str]) -> list[Outcomes]:

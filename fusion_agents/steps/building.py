@@ -1,7 +1,7 @@
 """Making the steps from what a user has: a log, a saved router, or models alone."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from fusion_agents.steps.options import Exploring
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.stores.opening import open_log
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.stores.training import is_suspended
 from fusion_agents.strategies.few_shot import FewShotStrategy
-from fusion_agents.types import Arm
+from fusion_agents.types import Arm, LogEntry
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,9 @@ def steps_from_log(
         raise ConfigError("to record, pass an open RoutingLog, not a path")
     opened = log if isinstance(log, RoutingLog) else open_log(log, read_only=True)
     try:
-        outcomes = opened.outcomes()
+        outcomes, report = opened.training_outcomes()
+        for sentence in report.sentences():
+            logger.info("%s", sentence)
         if not outcomes.n_queries:
             raise EmptyLogError(
                 "the log has nothing to learn from: collect or import entries first, or begin with "
@@ -218,10 +221,16 @@ def _wants_examples(pool: Pool, logged: Sequence[Arm]) -> bool:
 def _with_examples(pool: Pool, log: RoutingLog) -> Pool:
     """The pool with `few-shot`; without it if the log has no example, as other arms still work."""
     try:
-        return pool.with_strategies({_FEW_SHOT: FewShotStrategy.from_log(log.scan())})
+        return pool.with_strategies({_FEW_SHOT: FewShotStrategy.from_log(_learnable(log))})
     except EmptyLogError as error:
         logger.warning("nothing is prompted as %r: %s", _FEW_SHOT, error)
         return pool
+
+
+def _learnable(log: RoutingLog) -> Iterator[LogEntry]:
+    """The entries but those of suspended sources and tenants."""
+    trust = log.trust()
+    return (one for one in log.scan() if not is_suspended(trust, one.source, one.tenant))
 
 
 def _fitted(

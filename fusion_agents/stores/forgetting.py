@@ -1,9 +1,10 @@
 """Deleting for good what a source or a tenant gave."""
 
 import sqlite3
-from collections.abc import Collection, Iterable
-from typing import Protocol
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
+from fusion_agents.stores.template_writing import Doomed, forget_templates, mark_templates
 from fusion_agents.types import Noun
 
 
@@ -17,6 +18,8 @@ class Forgotten(Noun):
     """Of the account of paid calls: with its calls, what they cost is forgotten too."""
     calibrations: int = 0
     queries: int = 0
+    templates: int = 0
+    """Thought templates that were distilled from them."""
 
     @property
     def anything(self) -> bool:
@@ -24,41 +27,13 @@ class Forgotten(Noun):
         return any(self.model_dump().values())
 
 
-class Forgets(Protocol):
-    """A store that can forget: a routing log, or what was derived from one."""
-
-    def forget(
-        self, *, sources: Collection[str], tenants: Collection[str], dry_run: bool
-    ) -> Forgotten:
-        """Delete for good what they gave, or count it; what a store does not keep is zero."""
-
-
-def forget_everywhere(
-    stores: Iterable[Forgets],
-    *,
-    sources: Collection[str] = (),
-    tenants: Collection[str] = (),
-    dry_run: bool = False,
-) -> Forgotten:
-    """Let each store forget, in their order, and sum up.
-
-    Name stores that derive from a log before the log: if one fails, the log still knows what is
-    to be forgotten, and the call can be repeated.
-    """
-    total = Forgotten()
-    for store in stores:
-        gone = store.forget(sources=sources, tenants=tenants, dry_run=dry_run).model_dump()
-        total = Forgotten(**{name: n + gone[name] for name, n in total.model_dump().items()})
-    return total
-
-
-_SCHEMA = (
-    "CREATE TEMP TABLE names (kind TEXT, name TEXT, PRIMARY KEY (kind, name))",
-    "CREATE TEMP TABLE gone_entries (id INTEGER PRIMARY KEY, query INTEGER)",
-    "CREATE TEMP TABLE gone_judgements (id INTEGER PRIMARY KEY)",
-    "CREATE TEMP TABLE gone_calls (key TEXT PRIMARY KEY, query INTEGER)",
-    "CREATE TEMP TABLE gone_queries (id INTEGER PRIMARY KEY)",
-)
+_MARKS = {
+    "names": "kind TEXT, name TEXT, PRIMARY KEY (kind, name)",
+    "gone_entries": "id INTEGER PRIMARY KEY, query INTEGER",
+    "gone_judgements": "id INTEGER PRIMARY KEY",
+    "gone_calls": "key TEXT PRIMARY KEY, query INTEGER",
+    "gone_queries": "id INTEGER PRIMARY KEY",
+}
 
 _MARKING = (
     """
@@ -112,32 +87,50 @@ def count_forgotten(
 ) -> Forgotten:
     """Count what would go, in one state of the log."""
     connection.execute("BEGIN")
-    return _forget(connection, sources, tenants, "SELECT count(*) FROM")
+    with _marked(connection, sources, tenants):
+        return Forgotten(
+            templates=mark_templates(connection, _doomed(connection, sources, tenants)),
+            **{
+                name: connection.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
+                for name, what in _GONE.items()
+            },
+        )
 
 
 def delete_forgotten(
     connection: sqlite3.Connection, sources: Collection[str], tenants: Collection[str]
 ) -> Forgotten:
     """Delete it; call this in a transaction."""
-    return _forget(connection, sources, tenants, "DELETE FROM")
+    with _marked(connection, sources, tenants):
+        return Forgotten(
+            templates=forget_templates(connection, _doomed(connection, sources, tenants)),
+            **{
+                name: connection.execute(f"DELETE FROM {what}").rowcount
+                for name, what in _GONE.items()
+            },
+        )
 
 
-def _forget(
-    connection: sqlite3.Connection,
-    sources: Collection[str],
-    tenants: Collection[str],
-    verb: str,
-) -> Forgotten:
+def _doomed(
+    connection: sqlite3.Connection, sources: Collection[str], tenants: Collection[str]
+) -> Doomed:
+    ids = connection.execute(
+        "SELECT query_id FROM queries WHERE id IN (SELECT id FROM gone_queries)"
+    )
+    return Doomed(tuple(sources), tuple(tenants), query_ids=[query_id for (query_id,) in ids])
+
+
+@contextmanager
+def _marked(
+    connection: sqlite3.Connection, sources: Collection[str], tenants: Collection[str]
+) -> Iterator[None]:
+    """Note in tables that only this connection sees which rows are meant."""
+    for name, columns in _MARKS.items():
+        connection.execute(f"CREATE TEMP TABLE {name} ({columns})")
     names = [*(("source", name) for name in sources), *(("tenant", name) for name in tenants)]
-    for statement in _SCHEMA:
-        connection.execute(statement)
     connection.executemany("INSERT OR IGNORE INTO names VALUES (?, ?)", names)
     for statement in _MARKING:
         connection.execute(statement)
-    counts = {}
-    for name, what in _GONE.items():
-        cursor = connection.execute(f"{verb} {what}")
-        counts[name] = cursor.rowcount if verb.startswith("DELETE") else cursor.fetchone()[0]
-    for table in ("names", "gone_entries", "gone_judgements", "gone_calls", "gone_queries"):
-        connection.execute(f"DROP TABLE temp.{table}")
-    return Forgotten(**counts)
+    yield
+    for name in _MARKS:
+        connection.execute(f"DROP TABLE temp.{name}")

@@ -253,7 +253,9 @@ class RoutingLog:
         Their entries go, with all judgements, calls and scorings of them; the sources'
         judgements of others' entries; calibrations of the judges whose judgements went, as they
         were learned with them; and queries that nothing is left of. A query that others asked
-        too stays. Copies elsewhere (backups, exports, fitted routers) are not touched.
+        too stays. Thought templates that were distilled from any of it go as well. Copies
+        elsewhere (backups, exports, fitted routers, an index of templates) are not touched; a
+        level of trust that was set stays.
 
         Args:
             sources: Of entries and judgements.

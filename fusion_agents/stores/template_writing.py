@@ -177,12 +177,9 @@ def forget_templates(connection: sqlite3.Connection, doomed: Doomed) -> int:
     that it was distilled from is, or if nobody else ever asked its question. An encoder that has
     learned from them goes, too.
     """
-    connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (id INTEGER PRIMARY KEY)")
-    connection.execute("DELETE FROM temp.doomed")
-    for sql, given in _searches(doomed):
-        for marks, page in pages(given):
-            connection.execute(f"INSERT OR IGNORE INTO temp.doomed {sql.format(marks)}", page)
+    mark_templates(connection, doomed)
     generation = next_generation(connection)
+    connection.execute("UPDATE template_state SET epoch = epoch + 1")
     connection.execute(
         """
         UPDATE templates SET status = 'active', reason = NULL, changed = ?
@@ -195,6 +192,16 @@ def forget_templates(connection: sqlite3.Connection, doomed: Doomed) -> int:
     connection.execute("DELETE FROM template_encoders WHERE learned_from NOTNULL")
     sql = "DELETE FROM templates WHERE id IN (SELECT id FROM temp.doomed)"
     return connection.execute(sql).rowcount
+
+
+def mark_templates(connection: sqlite3.Connection, doomed: Doomed) -> int:
+    """Note the rows of the templates that are to be forgotten in a table, and count them."""
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (id INTEGER PRIMARY KEY)")
+    connection.execute("DELETE FROM temp.doomed")
+    for sql, given in _searches(doomed):
+        for marks, page in pages(given):
+            connection.execute(f"INSERT OR IGNORE INTO temp.doomed {sql.format(marks)}", page)
+    return int(connection.execute("SELECT count(*) FROM temp.doomed").fetchone()[0])
 
 
 def _searches(doomed: Doomed) -> Iterator[tuple[str, Sequence[str]]]:

@@ -128,6 +128,12 @@ def level_of_tenant(trust: Trust, name: str) -> Level:
     return trust.get(("tenant", name), "trusted" if name == "default" else "limited")
 
 
+def is_suspended(trust: Trust, source: str, tenant: str) -> bool:
+    """Whether entries of this source and tenant are to be left out of all that learns."""
+    levels = level_of_source(trust, source), level_of_tenant(trust, tenant)
+    return "suspended" in levels
+
+
 def calibration_lines(
     calibrations: Sequence[Calibration], policy: TrainingPolicy
 ) -> dict[tuple[str, str], Calibration]:

@@ -21,6 +21,7 @@ from fusion_agents.stores.training import (
     TrainingSet,
     Trust,
     calibration_lines,
+    is_suspended,
     level_of_source,
     level_of_tenant,
 )
@@ -136,7 +137,7 @@ class _Reader:
         for row in self._rows():
             while at < row.row:
                 at, said = next(judged, _NO_MORE)
-            if self.trust and self._is_suspended(row):
+            if self.trust and is_suspended(self.trust, row.source, row.tenant):
                 tally.suspend(row)
             elif at == row.row:
                 yield self._with(row, said, tally)
@@ -168,10 +169,6 @@ class _Reader:
         )
         for entry, found in groupby(rows, key=itemgetter(0)):
             yield entry, list(found)
-
-    def _is_suspended(self, row: Row) -> bool:
-        levels = level_of_source(self.trust, row.source), level_of_tenant(self.trust, row.tenant)
-        return "suspended" in levels
 
     def _with(self, row: Row, judgements: list[Any], tally: Tally) -> Found:
         """Find the judgements that count: the newest, but a trusted source's before a limited's."""

@@ -8,9 +8,10 @@ import pytest
 
 from fusion_agents.errors import StoreError
 from fusion_agents.stores import RoutingLog
-from fusion_agents.stores.forgetting import Forgotten, forget_everywhere
+from fusion_agents.stores.forgetting import Forgotten
 from fusion_agents.stores.ledger import Intent, Outcome, Scoring
-from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query
+from fusion_agents.stores.template_store import TemplateStore
+from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query, ThoughtTemplate
 
 SMALL = Arm(model="small")
 
@@ -148,14 +149,26 @@ def test_a_reader_of_an_older_state_is_waited_for(log: RoutingLog) -> None:
     assert found_in_files(log, "gone-question-7", "gone-remark") == []
 
 
-def test_several_stores_forget_in_their_order_and_are_summed_up(
-    log: RoutingLog, tmp_path: Path
-) -> None:
+def test_templates_go_with_what_they_were_distilled_from(log: RoutingLog) -> None:
     fill(log)
-    with RoutingLog(tmp_path / "other.db") as other:
-        fill(other)
+    log.append([entry("both-asked", source="app"), entry("both-asked", tenant="acme")])
+    with TemplateStore(log) as store:
+        texts = ("gone-question-1 " * 40, "both-asked", "kept-question")
+        store.add(
+            ThoughtTemplate(problem=f"gone-plan {i}", question=text, query_id=Query(text=text).id)
+            for i, text in enumerate(texts[:2])
+        )
+        store.add(
+            [
+                ThoughtTemplate(
+                    problem="kept-plan", question=texts[2], query_id=Query(text=texts[2]).id
+                )
+            ]
+        )
 
-        total = forget_everywhere([other, log], tenants=["acme"])
+        counted = log.forget(sources=["app"], tenants=["acme"], dry_run=True)
 
-        assert total == Forgotten(entries=2, queries=2)
-        assert other.count() == log.count() == 203
+        assert counted.templates == 2
+        assert log.forget(sources=["app"], tenants=["acme"]) == counted
+        assert found_in_files(log, "gone-plan", "gone-question-1 ", "both-asked") == []
+        assert [hit.template.problem for hit in store.search("kept-question", 3)] == ["kept-plan"]
