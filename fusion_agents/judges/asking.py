@@ -12,7 +12,7 @@ from fusion_agents.answering.answerer import Answerer
 from fusion_agents.answering.nouns import NOT_STREAMED, Answer, Bindings, Call
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.answering.replies import usage_of
-from fusion_agents.errors import AnswerError, DataError
+from fusion_agents.errors import AnswerError, ConfigError, DataError
 from fusion_agents.judges.base import Case, Verdict
 from fusion_agents.judges.families import families_of
 from fusion_agents.judges.quoting import Shown
@@ -64,6 +64,9 @@ class JudgeModel:
         pool: Has the prices, and the models of the arms.
         policy: How hard to try.
         allow_own_family: Whether it judges answers of its own model family.
+
+    Raises:
+        ConfigError: If a name is neither in the pool nor says its provider.
     """
 
     def __init__(
@@ -76,14 +79,12 @@ class JudgeModel:
         allow_own_family: bool = False,
     ) -> None:
         self._pool = pool
-        if pool is not None and isinstance(model, str) and model in pool.models:
-            answering, self._arm = pool, Arm(model=model)
-        else:
-            answering, self._arm = Pool({_JUDGE: model}), Arm(model=_JUDGE)
+        answering, self._arm = _placed(model, pool)
         self._member = answering.models[self._arm.model]
-        self._answerer = Answerer(answering, policy or POLICY)
+        self.policy = policy or POLICY
+        self.allow_own_family = allow_own_family
+        self._answerer = Answerer(answering, self.policy)
         self._bindings = Bindings(schema=verdict_schema(fields))
-        self._allow_own_family = allow_own_family
 
     @property
     def name(self) -> str:
@@ -111,7 +112,7 @@ class JudgeModel:
 
     def refusal(self, case: Case) -> str | None:
         """Why the model must not judge this answer; none if it may."""
-        if self._allow_own_family:
+        if self.allow_own_family:
             return None
         kin = self.families & families_of(*self._names(case))
         if not kin:
@@ -154,6 +155,20 @@ class JudgeModel:
         member = self._pool.models.get(case.arm.model) if self._pool is not None else None
         known = model_id(member.spec) if member is not None else case.arm.model
         return [case.model_version, known]
+
+
+def _placed(model: BaseChatModel | str, pool: Pool | None) -> tuple[Pool, Arm]:
+    """The pool that has the model, and what it is called there."""
+    if pool is not None and isinstance(model, str):
+        if model in pool.models:
+            return pool, Arm(model=model)
+        if ":" not in model:
+            known = ", ".join(map(repr, pool.models))
+            raise ConfigError(
+                f"the pool has no model {model!r} that could judge: it has {known}; write a model "
+                "outside of it with its provider, such as 'openai:gpt-5-mini'"
+            )
+    return Pool({_JUDGE: model}), Arm(model=_JUDGE)
 
 
 def total_cost(costs: Sequence[Dollars | None]) -> Dollars | None:

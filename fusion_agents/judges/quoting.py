@@ -15,7 +15,7 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
 )
 _ROLES = re.compile(
-    r"(<)(?=[|｜][^<>|｜]{1,40}[|｜]>|(?:start|end)_of_turn>)|(\[)(?=/?(?:INST|SYSTEM_PROMPT)\])"
+    r"(<)(?=[|｜][^\s<>|｜]{1,40}[|｜]>|(?:start|end)_of_turn>)|(\[)(?=/?(?:INST|SYSTEM_PROMPT)\])"
 )
 
 
