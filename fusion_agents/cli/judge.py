@@ -45,9 +45,7 @@ def judge(
     ] = None,
     rate: Annotated[
         float,
-        typer.Option(
-            "--rate", min=0, max=1, help="Share of the answers; the same ones each time."
-        ),
+        typer.Option("--rate", min=0, max=1, help="Share of the answers; the same ones each time."),
     ] = 1.0,
     limit: Annotated[
         int | None,

@@ -3,31 +3,29 @@
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fusion_agents.cli.file_lock import locked
 from fusion_agents.cli.judge_report import judge_progress
 from fusion_agents.cli.stopping import stopping_on_signals
 from fusion_agents.judges.base import Judge
-from fusion_agents.judges.pairwise import PairwiseJudge
-from fusion_agents.judging.calibrating import calibrate, store
 from fusion_agents.judging.estimate import JudgeEstimate, estimate
-from fusion_agents.judging.judge_report import JudgeReport
-from fusion_agents.judging.kin import own_family
 from fusion_agents.judging.log_judge import BUDGET, LogJudge
-from fusion_agents.judging.positions import measure_swaps
 from fusion_agents.judging.progress import JudgeSummary
 from fusion_agents.pool.pool import Pool
 from fusion_agents.stores.opening import open_log
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import content_key
 
+if TYPE_CHECKING:
+    from fusion_agents.judging.judge_report import JudgeReport
+
 
 class Found(NamedTuple):
     """What came of it."""
 
     summary: JudgeSummary
-    report: JudgeReport | None
+    report: "JudgeReport | None"
     """None if the judge was not measured."""
 
 
@@ -65,7 +63,7 @@ def run(
             return Found(summary, None)
         report = _measured(log, judge, pool, summary, concurrency)
         if report.calibration is not None:
-            store(log, report)
+            log.append_calibration(report.calibration)
         return Found(summary, report)
 
 
@@ -83,7 +81,12 @@ def _planned(log: RoutingLog, judge: Judge, rate: float, limit: int | None) -> i
 
 def _measured(
     log: RoutingLog, judge: Judge, pool: Pool | None, summary: JudgeSummary, concurrency: int
-) -> JudgeReport:
+) -> "JudgeReport":
+    from fusion_agents.judges.pairwise import PairwiseJudge
+    from fusion_agents.judging.calibrating import calibrate
+    from fusion_agents.judging.kin import own_family
+    from fusion_agents.judging.positions import measure_swaps
+
     report = calibrate(log, judge.name, judge.version, is_own=own_family(judge, pool))
     if not isinstance(judge, PairwiseJudge):
         return report
