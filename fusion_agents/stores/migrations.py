@@ -156,10 +156,11 @@ MIGRATIONS: tuple[Migration, ...] = (
             """
             CREATE TABLE template_state (
                 ledger TEXT NOT NULL, -- tells this file's templates from another's in an index
+                epoch INTEGER NOT NULL, -- how often something was forgotten
                 generation INTEGER NOT NULL -- number of changes to the templates so far
             )
             """,
-            "INSERT INTO template_state VALUES (lower(hex(randomblob(8))), 0)",
+            "INSERT INTO template_state VALUES (lower(hex(randomblob(8))), 0, 0)",
             """
             CREATE TABLE templates (
                 id INTEGER PRIMARY KEY,

@@ -53,6 +53,7 @@ class Follower:
         self._lock = threading.RLock()
         self._followed: dict[str, tuple[State, Place]] = {}
         self._encoded: tuple[State, int] | None = None
+        self._swept: str | None = None
 
     def place(self, tenant: str) -> Place | None:
         """Bring the index up to date for a tenant; none if there is no template at all.
@@ -132,7 +133,8 @@ class Follower:
         kept = self._shelf.ready()
         with self._file.reading() as connection:
             state = read_state(connection)
-        collection = f"{state.ledger}-{content_key(tenant, kept.encoder.identity)}"
+        self._sweep(state)
+        collection = f"{_prefix(state)}{content_key(tenant, kept.encoder.identity)}"
         mark = self._index.mark(collection)
         if mark is None or mark.generation > state.generation:
             self._index.drop(collection)
@@ -147,6 +149,12 @@ class Follower:
             self._index.drop(before[1].collection)
         self._followed[tenant] = (state, place)
         return place
+
+    def _sweep(self, state: State) -> None:
+        """Drop what the index holds of this ledger from before something was forgotten."""
+        if self._swept != _prefix(state):
+            self._index.sweep(f"{state.ledger}-", _prefix(state))
+            self._swept = _prefix(state)
 
     def _catch_up(self, tenant: str, collection: str, kept: KeptEncoder, mark: Mark | None) -> Mark:
         """Take up what changed since a mark, and say what the mark should be then."""
@@ -164,3 +172,7 @@ class Follower:
                     self._index.delete(collection, change.gone)
         self._index.seal(collection, generation)
         return should
+
+
+def _prefix(state: State) -> str:
+    return f"{state.ledger}-{state.epoch}-"

@@ -33,6 +33,8 @@ class State(NamedTuple):
 
     ledger: str
     """Names the file, so that an index can tell its templates from another file's."""
+    epoch: int
+    """How often something was forgotten; an index of an earlier epoch is thrown away."""
     generation: int
     """Number of changes so far."""
 
@@ -80,7 +82,7 @@ class TemplateStats(Noun):
 
 def read_state(connection: sqlite3.Connection) -> State:
     """Read where the templates stand."""
-    row = connection.execute("SELECT ledger, generation FROM template_state").fetchone()
+    row = connection.execute("SELECT ledger, epoch, generation FROM template_state").fetchone()
     return State(*row)
 
 

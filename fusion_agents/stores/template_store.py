@@ -12,6 +12,7 @@ import numpy as np
 
 from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ConfigError
+from fusion_agents.stores.forgetting import Forgotten
 from fusion_agents.stores.log_writing import Refusal
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.template_encoders import EncoderShelf
@@ -36,6 +37,7 @@ from fusion_agents.stores.template_writing import (
     Doomed,
     forget_templates,
     insert_templates,
+    mark_templates,
     merge_templates,
     set_status,
 )
@@ -277,25 +279,40 @@ class TemplateStore:
     def forget(
         self,
         *,
-        sources: Sequence[str] = (),
-        tenants: Sequence[str] = (),
-        query_ids: Sequence[str] = (),
-        entry_keys: Sequence[str] = (),
-    ) -> int:
-        """Delete what comes from sources, tenants, queries or log entries, and count it.
+        sources: Collection[str] = (),
+        tenants: Collection[str] = (),
+        query_ids: Collection[str] = (),
+        entry_keys: Collection[str] = (),
+        dry_run: bool = False,
+    ) -> Forgotten:
+        """Delete for good what comes from sources, tenants, queries or log entries.
 
-        Call it before the log forgets their entries: a template goes also if one of the answers
-        that it was distilled from is theirs, or if nobody else has asked its question. The index
-        and the encoder, which have learned from them, are made anew when they are next needed.
+        (The log's own `forget` does this, too; then the index follows at the next search.) A
+        template goes also if one of the answers that it was distilled from is theirs, or if
+        nobody else has asked its question. The index and the encoder, which have learned from
+        them, are made anew when they are next needed.
+
+        Args:
+            sources: Of templates and of entries.
+            tenants: Of templates and of entries.
+            query_ids: Queries whose templates go.
+            entry_keys: Entries; what was distilled from one of them goes.
+            dry_run: Only count what would go.
 
         Raises:
-            StoreError: If the file or the index cannot be written.
+            StoreError: If the file or the index cannot be written, or others kept the file from
+                being cleaned: the rows are gone then, but their text may still be in the file;
+                call it again.
         """
-        doomed = Doomed(sources, tenants, query_ids, entry_keys)
+        doomed = Doomed(tuple(sources), tuple(tenants), tuple(query_ids), tuple(entry_keys))
+        if dry_run:
+            with self._file.reading() as connection:
+                return Forgotten(templates=mark_templates(connection, doomed))
         with self._file.writing() as connection:
             deleted = forget_templates(connection, doomed)
         self._follower.forget()
-        return deleted
+        self._file.scrub()
+        return Forgotten(templates=deleted)
 
     def rebuild(self, *, refit: bool = False) -> int:
         """Fill the index again from the rows, and count the templates in it.

@@ -105,7 +105,7 @@ def test_a_store_on_any_index_finds_the_same(index: TemplateIndex, log: RoutingL
             assert [hit.template for hit in hits] == [hit.template for hit in same]
     store.restore([template(3).id])
     assert store.search(QUESTIONS[3], 1)[0].template == template(3)
-    assert store.forget(query_ids=["query-3"]) == 1
+    assert store.forget(query_ids=["query-3"]).templates == 1
     assert store.search(QUESTIONS[3], 1)[0].template != template(3)
     assert store.rebuild() == 40
 
@@ -226,6 +226,21 @@ def test_an_index_that_lost_or_gained_vectors_is_filled_again(
     index.upsert(place.collection, ["nobody", "nobody else"], store.encode(QUESTIONS[:2]))
     again = TemplateStore(log, index)
     assert again.search(QUESTIONS[2], 1)[0].template == template(2)
+
+
+def test_nothing_forgotten_without_the_index_stays_in_it(log: RoutingLog, tmp_path: Path) -> None:
+    with TemplateStore(log, ChromaIndex(tmp_path / "index")) as store:
+        store.add([template(0), template(1, tenant="acme")])
+        assert store.search(QUESTIONS[1], tenant="acme")
+    assert log.forget(tenants=["acme"]).templates == 1
+    with TemplateStore(log, ChromaIndex(tmp_path / "index")) as store:
+        assert store.search(QUESTIONS[0], tenant="acme") == []
+        assert store.search(QUESTIONS[0])
+        with store._index._using() as chroma:  # type: ignore[attr-defined]
+            assert len(chroma.names) == 2
+    gone = template(1, tenant="acme").id.encode()
+    for path in (tmp_path / "index").rglob("*"):
+        assert path.is_dir() or gone not in path.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["files", "chroma", "file", "no parent"])

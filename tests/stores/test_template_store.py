@@ -266,7 +266,9 @@ def test_forgetting_a_source_deletes_its_templates_and_those_from_its_answers(
     )
     store.merge(template(20, source="bad").id, [template(0).id])
 
-    assert store.forget(sources=["bad"]) == 3
+    assert store.forget(sources=["bad"], dry_run=True).templates == 3
+    assert store.count() == 8
+    assert store.forget(sources=["bad"]).templates == 3
 
     assert {t.query_id for t in store.scan()} == {f"query-{n}" for n in range(5)} | {"asked-2"}
     hits = store.search(template(20).question, 20, min_similarity=-1.0)
@@ -278,11 +280,13 @@ def test_forgetting_a_tenant_leaves_none_of_its_words_in_the_file(store: Templat
     text = f"Who is the {secret} of the {secret} band?"
     store.add([template(30 + n, tenant="acme", question=f"{text} {n}") for n in range(9)])
     assert store.search(text, tenant="acme")
-    assert store.forget(tenants=["acme"], query_ids=["query-1"]) == 10
+    assert store.forget(tenants=["acme"], query_ids=["query-1"]).templates == 10
     assert store.search(text, tenant="acme") == []
     assert found(store, QUESTIONS[0], k=1) == ["query-0"]
     with closing(sqlite3.connect(store.path)) as connection:
         assert secret not in "\n".join(connection.iterdump())
+    for path in store.path.parent.iterdir():
+        assert secret.encode() not in path.read_bytes()
 
 
 def test_a_damaged_encoder_says_what_to_do_and_can_be_fitted_again(store: TemplateStore) -> None:

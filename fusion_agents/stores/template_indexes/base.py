@@ -61,5 +61,14 @@ class TemplateIndex(ABC):
         """Forget a collection; without a name, all of them, whatever state they are in."""
 
     @abstractmethod
+    def sweep(self, prefix: str, kept: str) -> None:
+        """Forget collections whose name begins with `prefix`, but not with `kept`."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and connections; a second call does nothing."""
+
+
+def stale(names: Sequence[str], prefix: str, kept: str) -> list[str]:
+    """Names that begin with `prefix`, but not with `kept`."""
+    return [name for name in names if name.startswith(prefix) and not name.startswith(kept)]

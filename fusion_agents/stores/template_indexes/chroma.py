@@ -15,6 +15,7 @@ from fusion_agents.stores.template_indexes.base import (
     Mark,
     TemplateIndex,
     Vectors,
+    stale,
 )
 from fusion_agents.stores.template_indexes.chroma_collections import ChromaCollections
 from fusion_agents.stores.template_indexes.chroma_folder import ChromaFolder
@@ -77,6 +78,13 @@ class ChromaIndex(TemplateIndex):
             with self._using() as chroma:
                 chroma.drop(collection)
 
+    def sweep(self, prefix: str, kept: str) -> None:
+        """Forget outdated collections, with everything else, so that no file holds them."""
+        with self._using() as chroma:
+            outdated = stale(chroma.names, prefix, kept)
+        if outdated:
+            self.drop()
+
     def close(self) -> None:
         """Close the folder properly; a second call does nothing."""
         with self._lock:
@@ -137,7 +145,13 @@ class ChromaServerIndex(TemplateIndex):
     def drop(self, collection: str | None = None) -> None:
         """Delete a collection; or all that this process has used."""
         with self._using() as chroma:
-            for name in chroma.names if collection is None else [collection]:
+            for name in chroma.used if collection is None else [collection]:
+                chroma.drop(name)
+
+    def sweep(self, prefix: str, kept: str) -> None:
+        """Delete outdated collections, whoever made them."""
+        with self._using() as chroma:
+            for name in stale(chroma.names, prefix, kept):
                 chroma.drop(name)
 
     def close(self) -> None:

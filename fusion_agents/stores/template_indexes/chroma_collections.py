@@ -72,9 +72,14 @@ class ChromaCollections:
             self._client.delete_collection(name)
 
     @property
-    def names(self) -> list[str]:
-        """The collections that were used here."""
+    def used(self) -> list[str]:
+        """Names of the collections that were used here."""
         return list(self._known)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all collections there are."""
+        return [collection.name for collection in self._client.list_collections()]
 
     def _exists(self, name: str) -> bool:
         from chromadb.errors import NotFoundError  # noqa: PLC0415 - heavy

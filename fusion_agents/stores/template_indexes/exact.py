@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fusion_agents.stores.template_indexes.base import Mark, TemplateIndex, Vectors
+from fusion_agents.stores.template_indexes.base import Mark, TemplateIndex, Vectors, stale
 
 _ROOM = 1.5
 """How much larger than needed a matrix is made, so that it need not grow at each addition."""
@@ -83,6 +83,11 @@ class ExactIndex(TemplateIndex):
         with self._lock:
             for name in list(self._collections) if collection is None else [collection]:
                 self._collections.pop(name, None)
+
+    def sweep(self, prefix: str, kept: str) -> None:
+        """Forget outdated collections."""
+        for name in stale(list(self._collections), prefix, kept):
+            self.drop(name)
 
     def close(self) -> None:
         """Free the memory."""

@@ -15,6 +15,7 @@ from fusion_agents.stores.template_indexes.base import (
     Mark,
     TemplateIndex,
     Vectors,
+    stale,
 )
 
 T = TypeVar("T")
@@ -104,6 +105,11 @@ class VectorStoreIndex(TemplateIndex):
             for name in list(self._collections) if collection is None else [collection]:
                 if kept := self._collections.pop(name, None):
                     self._attempt(lambda kept=kept: kept.store.delete(sorted(kept.ids)))  # type: ignore[misc]
+
+    def sweep(self, prefix: str, kept: str) -> None:
+        """Forget outdated collections, as far as this process has made them."""
+        for name in stale(list(self._collections), prefix, kept):
+            self.drop(name)
 
     def close(self) -> None:
         """Forget the stores; they are yours to close."""
