@@ -1,5 +1,7 @@
 """What is forgotten is gone: from every table, and from every byte of the files."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +149,31 @@ def test_a_reader_of_an_older_state_is_waited_for(log: RoutingLog) -> None:
     thread.join()
 
     assert found_in_files(log, "gone-question-7", "gone-remark") == []
+
+
+def test_another_process_may_go_on_writing(log: RoutingLog) -> None:
+    fill(log)
+    code = """
+import sys
+from fusion_agents.stores import RoutingLog
+from fusion_agents.types import Arm, LogEntry, Query
+with RoutingLog(sys.argv[1]) as log:
+    for i in range(300):
+        entry = LogEntry(query=Query(text=f"new {i}"), arm=Arm(model="small"), response="kept")
+        log.append([entry])
+        if i == 20:
+            print("ready", flush=True)
+"""
+    arguments = [sys.executable, "-c", code, str(log.path)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+
+        assert log.forget(sources=["app"]).entries == 201
+
+        assert writer.wait(60) == 0
+    assert log.count() == 300 + 3
+    assert found_in_files(log, "gone-question-7 ", "gone-answer-7 ", "gone-remark") == []
 
 
 def test_templates_go_with_what_they_were_distilled_from(log: RoutingLog) -> None:

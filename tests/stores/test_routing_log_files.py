@@ -16,9 +16,10 @@ import pytest
 
 from fusion_agents.errors import SchemaTooNewError, StoreError
 from fusion_agents.stores import RoutingLog
+from fusion_agents.stores.log_writing import insert_entries
 from fusion_agents.stores.migrations import APPLICATION_ID, MIGRATIONS, Migration
 from fusion_agents.stores.sqlite_file import SQLiteFile
-from fusion_agents.types import Arm, LogEntry, Query
+from fusion_agents.types import Arm, Judgement, LogEntry, Query
 
 NEXT = (*MIGRATIONS, Migration("colour", ("ALTER TABLE entries ADD COLUMN colour TEXT",)))
 
@@ -253,6 +254,23 @@ def test_an_older_log_moves_forward_with_its_entries(tmp_path: Path) -> None:
         assert connection.execute("SELECT name FROM migrations").fetchall() == [
             (step.name,) for step in NEXT
         ]
+
+
+def test_judgements_of_an_older_log_are_as_they_were(tmp_path: Path) -> None:
+    judged = entry()
+    verdict = Judgement(entry_key=judged.key, score=0.5, judge="rubric", reason="fine")
+    with closing(SQLiteFile(tmp_path / "log.db", MIGRATIONS[:2])) as file, file.writing() as old:
+        insert_entries(old, [judged])
+        old.execute(
+            "INSERT INTO judgements (key, entry, judge, judge_version, score, reason) "
+            "VALUES (?, 1, 'rubric', '1', 0.5, 'fine')",
+            (verdict.key,),
+        )
+
+    with RoutingLog(tmp_path / "log.db") as log:
+        assert list(log.judgements()) == [verdict]
+        assert log.append_judgements([verdict]) == 0
+        assert (log.calibrations(), log.trust()) == ([], {})
 
 
 def test_an_older_log_is_not_moved_forward_by_a_reader(tmp_path: Path) -> None:
