@@ -1,8 +1,8 @@
 """What a new arm is worth to the default router when only a few of its answers are scored.
 
 Reads the logs in `../shared/data` (or `--data`), which are not part of the project. Each arm in
-turn is the new one: of its training scores all but `--answers`, drawn at random, are hidden.
-Routing with it is compared, on held-out queries, with routing without it (by the same router,
+turn is the new one: of its training scores all but `--answers`, drawn at random, are hidden, so
+often as `--draws` says (what is learned of the other arms is the same for each draw). Routing with it is compared, on held-out queries, with routing without it (by the same router,
 which learns the other arms without it) and with a router that has all of its scores. Also shown:
 how often the new arm's forecast lies within 1.645 standard errors of the one from all scores.
 """
@@ -21,7 +21,9 @@ from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.routers import make_router
+from fusion_agents.routers.auto import AutoModel, AutoRouter
 from fusion_agents.routers.base import Router
+from fusion_agents.routers.cold_start import fit_cold_start
 from fusion_agents.routers.interfaces import Encoding
 from fusion_agents.stores.opening import open_log
 
@@ -43,8 +45,11 @@ class Result(NamedTuple):
 
     full: float
     cold: float
-    error: float
-    chosen: float
+    """Mean over draws."""
+    worst: float
+    """Over draws."""
+    harmed: float
+    """Share of draws that lose more than two standard errors of the paired difference."""
     covered: float
     std: float
 
@@ -72,60 +77,85 @@ def hidden(train: Outcomes, arm: int, n_answers: int, seed: int) -> Outcomes:
     return cold
 
 
-def earned(router: Router, data: Data, arms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Score of the chosen arm at each test query, and which arm of the log it was."""
+def earned(router: Router, data: Data, arms: Sequence[str]) -> np.ndarray:
+    """Score of the chosen arm at each test query."""
     objective = PERFORMANCE.model_copy(update={"arms": tuple(arms)})
     decisions = router.decide(data.test.queries, objective, data.vectors)
     columns = np.array([data.test.arms.index(arm) for arm in decisions.forecast.arms])
     chosen = columns[decisions.choice]
-    return data.test.performance[np.arange(len(chosen)), chosen], chosen
+    return data.test.performance[np.arange(len(chosen)), chosen]
 
 
-def measure(data: Data, full: Router, arm: int, n_answers: int, seed: int) -> Result:
+def redrawn(router: Router, train: Outcomes, encoding: Encoding, arm: str) -> AutoRouter:
+    """The same router with the new arm's part learned from other answers of it."""
+    again = AutoRouter(encoder=encoding.encoder)
+    again.encoder_, fitted = router.encoder_, router.fitted
+    model, out_of_fold = fitted.performance, router.out_of_fold(train)
+    assert isinstance(model, AutoModel)
+    assert out_of_fold is not None
+    columns = [train.arms.index(noun) for noun in fitted.arm_nouns]
+    scores = train.performance[:, columns]
+    part = fit_cold_start(
+        (out_of_fold.performance[:, model.scored], scores[:, model.scored]),
+        scores[:, [fitted.arms.index(arm)]],
+        encoding.vectors,
+        train.folds(5),
+    )
+    again.fitted_ = replace(fitted, performance=replace(model, cold_start=part.model))
+    return again
+
+
+def measure(data: Data, full: Router, arm: int, n_answers: int, seeds: range) -> Result:
     names = [str(a) for a in data.train.arms]
-    cold = make_router("auto").fit(hidden(data.train, arm, n_answers, seed), data.encoding)
-    without, _ = earned(cold, data, [name for name in names if name != names[arm]])
-    with_it, chosen = earned(cold, data, names)
-    with_all, _ = earned(full, data, names)
-    of_few, of_all = (r.forecast(data.test.queries, data.vectors) for r in (cold, full))
-    few = list(map(str, of_few.arms)).index(names[arm])
-    every = list(map(str, of_all.arms)).index(names[arm])
-    std = of_few.performance_std[:, few]
-    away = np.abs(of_few.performance[:, few] - of_all.performance[:, every])
-    gain = with_it - without
+    others = [name for name in names if name != names[arm]]
+    draws = [hidden(data.train, arm, n_answers, seed) for seed in seeds]
+    router = make_router("auto").fit(draws[0], data.encoding)
+    without, with_all = earned(router, data, others), earned(full, data, names)
+    known = full.forecast(data.test.queries, data.vectors).performance
+    known = known[:, full.fitted.arms.index(names[arm])]
+    gains, errors, covered, stds = [], [], [], []
+    for draw in draws:
+        cold = redrawn(router, draw, data.encoding, names[arm])
+        gain = 100 * (earned(cold, data, names) - without)
+        gains.append(np.nanmean(gain))
+        errors.append(np.nanstd(gain) / np.sqrt(len(gain)))
+        forecast = cold.forecast(data.test.queries, data.vectors)
+        at = cold.fitted.arms.index(names[arm])
+        std = forecast.performance_std[:, at]
+        covered.append((np.abs(forecast.performance[:, at] - known) <= 1.645 * std).mean())
+        stds.append(std.mean())
+    harmed = np.array(gains) < -2 * np.array(errors) - 1e-9
     return Result(
         full=100 * float(np.nanmean(with_all - without)),
-        cold=100 * float(np.nanmean(gain)),
-        error=100 * float(np.nanstd(gain) / np.sqrt(len(gain))),
-        chosen=float((chosen == arm).mean()),
-        covered=float((away <= 1.645 * std).mean()),
-        std=float(std.mean()),
+        cold=float(np.mean(gains)),
+        worst=float(np.min(gains)),
+        harmed=float(harmed.mean()),
+        covered=float(np.mean(covered)),
+        std=float(np.mean(stds)),
     )
 
 
 def report(folder: Path, name: str, n_answers: int, seeds: range) -> None:
-    rows = []
     start = time.perf_counter()
-    for seed in seeds:
-        data = prepare(folder, name, seed)
-        full = make_router("auto").fit(data.train, data.encoding)
-        for arm, noun in enumerate(data.train.arms):
-            row = measure(data, full, arm, n_answers, seed)
-            rows.append(row)
-            print(
-                f"   {noun!s:44.44s} all scores {row.full:+.2f}, {n_answers} scores "
-                f"{row.cold:+.2f} (error {row.error:.2f}), chosen {row.chosen:.2f}, "
-                f"covered {row.covered:.2f}",
-                flush=True,
-            )
-    table = np.array(rows)
-    full_sum, cold_sum = table[:, 0].sum() / len(seeds), table[:, 1].sum() / len(seeds)
-    worse = int((table[:, 1] < -1.96 * np.maximum(table[:, 2], 1e-9)).sum())
+    data = prepare(folder, name, 0)
+    full = make_router("auto").fit(data.train, data.encoding)
+    rows = []
+    for arm, noun in enumerate(data.train.arms):
+        row = measure(data, full, arm, n_answers, seeds)
+        rows.append(row)
+        print(
+            f"   {noun!s:44.44s} all scores {row.full:+.2f}, {n_answers} scores {row.cold:+.2f} "
+            f"(worst draw {row.worst:+.2f}), covered {row.covered:.2f}",
+            flush=True,
+        )
+    of = Result(*np.array(rows).T)  # type: ignore[arg-type]
     print(
-        f"{name}: with all scores {full_sum:+.2f} points (sum over arms), with {n_answers} "
-        f"{cold_sum:+.2f}; worst arm {table[:, 1].min():+.2f}; significantly worse than without: "
-        f"{worse} of {len(rows)}; 90 % intervals cover {table[:, 4].mean():.2f}, mean standard "
-        f"error {table[:, 5].mean():.3f}; {(time.perf_counter() - start) / len(rows):.0f} s an arm",
+        f"{name}: with all scores {np.sum(of.full):+.2f} points (sum over arms), with "
+        f"{n_answers} {np.sum(of.cold):+.2f}; worst arm {np.min(of.cold):+.2f}, worst draw "
+        f"{np.min(of.worst):+.2f}; draws significantly worse than without the arm: "
+        f"{100 * np.mean(of.harmed):.0f} %; 90 % intervals cover {np.mean(of.covered):.2f}, mean "
+        f"standard error {np.mean(of.std):.3f}; "
+        f"{(time.perf_counter() - start) / len(rows):.0f} s an arm",
         flush=True,
     )
 
@@ -134,14 +164,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--answers", type=int, default=40)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--draws", type=int, default=8)
     parser.add_argument("logs", nargs="*", default=list(LOGS))
     options = parser.parse_args()
     if not options.data.is_dir():
         print(f"skipped: no logs in {options.data}")
         return
     for name in options.logs:
-        report(options.data, name, options.answers, range(options.seeds))
+        report(options.data, name, options.answers, range(options.draws))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from fusion_agents.routers.heads.sharing import (
     features,
     learn_prior,
     log_odds,
-    solve,
+    solve_new,
 )
 from fusion_agents.routers.interfaces import Estimate
 from fusion_agents.routers.largest import model_size
@@ -151,7 +151,7 @@ def _fit(
     for column, prior in zip(scores.T, priors, strict=True):
         rows = ~np.isnan(column)
         x = all_features(known.take(rows), middle)
-        found = solve(x, column[rows], prior, groups)
+        found = solve_new(x, column[rows], prior, groups)
         weights.append(found.weights[~lucky])
         covariance.append(found.covariance[np.ix_(~lucky, ~lucky)])
         luck.append(((x[:, lucky] @ found.weights[lucky]) ** 2).sum() / max(rows.sum(), 1))

@@ -17,6 +17,8 @@ _N_STEPS = 12
 _LARGEST_STEP = 2.0
 _BELIEF = 0.5
 """Arms as which the first prior below counts beside those of the log."""
+_FREEDOM = 4.0
+_N_SCALINGS = 4
 _LEAST_DISPERSION = 0.05
 _CLOSEST = 0.02
 """Forecasts closer to 0 or 1 than this are not believed."""
@@ -161,6 +163,22 @@ def solve(
     curvature = _curvature(x, expit(x @ w), prior.dispersion, precision)
     covariance = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
     return Posterior(w, covariance)
+
+
+def solve_new(x: FloatMatrix, y: FloatVector, prior: Prior, groups: IntVector) -> Posterior:
+    """The same for an arm that may be unlike the others: its weights have heavier tails.
+
+    Each group's variance is learned from the arm's own weights, too, where the prior's counts as
+    four arms (Student's t with four degrees of freedom).
+    """
+    found = solve(x, y, prior, groups)
+    for _ in range(_N_SCALINGS):
+        away = (found.weights - prior.mean[groups]) ** 2 + np.diag(found.covariance)
+        size = np.bincount(groups, minlength=len(prior.mean))
+        own = np.bincount(groups, away, minlength=len(prior.mean)) / np.maximum(size, 1)
+        variance = (_FREEDOM * prior.variance + own) / (_FREEDOM + 1)
+        found = solve(x, y, prior._replace(variance=variance), groups, start=found.weights)
+    return found
 
 
 def _curvature(
