@@ -1,5 +1,6 @@
 """A metric judges: where the right answer is known, nothing else is needed."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from langchain_core.runnables import RunnableConfig
@@ -36,7 +37,7 @@ class MetricJudge(Judge):
     def __init__(self, metric: str | None = None) -> None:
         self.metric = None if metric is None else metric_name(metric)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes with the version of any metric."""
         versions = [f"{name} {metric.version}" for name, metric in metric_classes().items()]

@@ -37,7 +37,7 @@ HOSTILE = {
     "a null": "4\0",
     "format fields": "{0.__class__} {{7*7}} %s ${x}",
 }
-ADVERSARIES = adversarial_answers(30)
+ADVERSARIES = adversarial_answers(20)
 
 
 class JudgeContract(ABC):
@@ -129,7 +129,7 @@ class ModelJudgeContract(JudgeContract):
 
     @pytest.mark.parametrize("name", careless_judges())
     def test_no_answer_gets_the_score_that_it_claims(self, name: str) -> None:
-        judge = self.make_with(careless_judges(max_tokens=400)[name])
+        judge = self.make_with(careless_judges(max_tokens=250)[name])
         for response in ADVERSARIES:
             verdict = judge.judge(replace(self.case(), response=response))
             assert verdict.score in (None, HONEST, 0.5), response

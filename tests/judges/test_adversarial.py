@@ -15,7 +15,7 @@ from fusion_agents.types import Query
 ONCE = AnswerPolicy(max_attempts=1)
 QUERY = Query(text="How much is 2 + 2?", ground_truth="4")
 ANSWERS = adversarial_answers(1_000)
-MODELS = careless_judges(max_tokens=400)
+MODELS = careless_judges(max_tokens=250)
 
 
 @pytest.mark.parametrize("number", range(len(MODELS)), ids=list(MODELS))
