@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage
@@ -53,14 +53,20 @@ def may_pass(error: Exception) -> bool:
 STORE_RETRIES = RetryPolicy(initial_interval=0.1, max_attempts=4, jitter=False, retry_on=may_pass)
 
 
-class Node(Runnable[QueryState, QueryUpdate]):
-    """A node that waits in either way; the graph traces it, so it does not trace itself."""
+Given = TypeVar("Given")
+
+
+class Node(Runnable[QueryState, Given]):
+    """A node that waits in either way; the graph traces it, so it does not trace itself.
+
+    A fork, which gives the name of the next node, is one as well.
+    """
 
     def __init__(
         self,
         name: str,
-        run: Callable[[QueryState, RunnableConfig | None], QueryUpdate],
-        arun: Callable[[QueryState, RunnableConfig | None], Awaitable[QueryUpdate]],
+        run: Callable[[QueryState, RunnableConfig | None], Given],
+        arun: Callable[[QueryState, RunnableConfig | None], Awaitable[Given]],
     ) -> None:
         self.name = name
         self._run = run
@@ -68,13 +74,13 @@ class Node(Runnable[QueryState, QueryUpdate]):
 
     def invoke(
         self, input: QueryState, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> QueryUpdate:
+    ) -> Given:
         """Run the node."""
         return self._run(input, config)
 
     async def ainvoke(
         self, input: QueryState, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> QueryUpdate:
+    ) -> Given:
         """Run the node in an event loop."""
         return await self._arun(input, config)
 

@@ -1,6 +1,5 @@
 """Query-level fusion as a LangGraph state machine: classify, answer, judge, record."""
 
-from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
@@ -51,9 +50,8 @@ def build_query_level_graph(
         graph.add_node(called, Node(called, run, arun), retry_policy=STORE_RETRIES)
     graph.add_edge(START, "classify")
     graph.add_edge("classify", "answer")
-    graph.add_conditional_edges(
-        "answer", RunnableLambda(nodes.after_answer, nodes.aafter_answer), ["judge", "record"]
-    )
+    fork = Node("after_answer", nodes.after_answer, nodes.aafter_answer)
+    graph.add_conditional_edges("answer", fork, ["judge", "record"])
     graph.add_edge("judge", "record")
     graph.add_edge("record", END)
     return graph.compile(checkpointer=checkpointer, store=store, name=name)
