@@ -27,6 +27,7 @@ from fusion_agents.cli.log import log
 from fusion_agents.cli.refresh import refresh, rollback
 from fusion_agents.cli.route import route
 from fusion_agents.cli.routers import routers
+from fusion_agents.cli.templates import templates
 from fusion_agents.errors import FusionError
 
 
@@ -81,6 +82,7 @@ app.command()(refresh)
 app.command()(rollback)
 app.command()(forget)
 app.command()(routers)
+app.add_typer(templates, name="templates")
 app.command()(demo)
 app.command()(doctor)
 
