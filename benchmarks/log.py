@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from fusion_agents.stores import LogFilter, RoutingLog
@@ -58,6 +59,14 @@ class Figures:
         }
 
 
+def limit_some(log: RoutingLog, n_entries: int) -> None:
+    """Let users speak of a quarter of the answers."""
+    log.append_judgements(
+        Judgement(entry_key=e.key, score=1.0, judge="feedback", source=f"user-{i % 3}")
+        for i, e in enumerate(islice(log.scan(), n_entries // 4))
+    )
+
+
 def run(log: RoutingLog, n_queries: int, n_arms: int, response: str) -> Figures:
     """Do what a user does with a log; each step once."""
     figures = Figures()
@@ -81,10 +90,14 @@ def run(log: RoutingLog, n_queries: int, n_arms: int, response: str) -> Figures:
     figures.measure("append", append, n_entries)
     figures.measure("append again", append, n_entries)
     figures.measure("outcomes", log.outcomes, n_entries)
+    figures.measure("training outcomes", log.training_outcomes, n_entries)
     figures.measure("scan", lambda: deque(log.scan(), 0), n_entries)
     figures.measure("stats", log.stats, n_entries)
     figures.measure("judge", judge, n_entries)
     figures.measure("outcomes with judgements", log.outcomes, n_entries)
+    figures.measure("training outcomes with judgements", log.training_outcomes, n_entries)
+    limit_some(log, n_entries)
+    figures.measure("training outcomes with limited names", log.training_outcomes, n_entries)
     one_task = LogFilter(tasks=("task-3",))
     figures.measure("outcomes of one task", lambda: log.outcomes(one_task), log.count(one_task))
     singles = (n_single // n_arms + 1) * n_arms

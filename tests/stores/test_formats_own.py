@@ -15,7 +15,7 @@ from fusion_agents.errors import StoreError
 from fusion_agents.stores.formats.base import Record, Writer, all_writers, writer_for
 from fusion_agents.stores.formats.jsonl import JSONLinesWriter
 from fusion_agents.stores.formats.parquet import ParquetWriter
-from fusion_agents.types import LogEntry
+from fusion_agents.types import Judgement, LogEntry, content_key
 from tests.stores.reading import read, reasons, records, without_rows
 
 
@@ -67,6 +67,23 @@ def test_a_line_reformatted_by_another_tool_still_fits_its_checksum(tmp_path: Pa
     before = read(path)[0]
     path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True) + "\n")
     assert read(path)[0] == before
+
+
+def test_a_line_of_before_judgements_had_sources_is_read_with_the_same_keys(tmp_path: Path) -> None:
+    answer = entry("2 + 2?")
+    verdict = Judgement(entry_key=answer.key, score=0.5, judge="rubric", reason="fine")
+    path = tmp_path / "log.jsonl"
+    JSONLinesWriter().write([Record(answer, (verdict,))], path)
+    line = json.loads(path.read_text())
+    old = ("entry_key", "score", "reason", "judge", "judge_version", "time")
+    line["judgements"] = [{name: line["judgements"][0][name] for name in old}]
+    del line["checksum"]
+    path.write_text(json.dumps({**line, "checksum": content_key(line)}))
+
+    (record,), errors = read(path)
+
+    assert not errors
+    assert record.judgements == (verdict,)
 
 
 def test_a_line_written_by_hand_needs_a_query_and_an_arm_only(tmp_path: Path) -> None:
