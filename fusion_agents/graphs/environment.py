@@ -9,6 +9,7 @@ from pathlib import Path
 from fusion_agents.errors import ConfigError, FusionError
 from fusion_agents.pool.pool import Pool
 from fusion_agents.steps.building import steps_from_log, steps_from_models, steps_from_router
+from fusion_agents.steps.options import StepOptions
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.stores.routing_log import RoutingLog
 
@@ -18,6 +19,8 @@ MODELS = "FUSION_AGENTS_MODELS"
 LOG = "FUSION_AGENTS_LOG"
 ROUTER = "FUSION_AGENTS_ROUTER"
 OBJECTIVE = "FUSION_AGENTS_OBJECTIVE"
+JUDGE = "FUSION_AGENTS_JUDGE"
+EXPLORE = "FUSION_AGENTS_EXPLORE"
 
 _LLM = "llm"
 
@@ -31,6 +34,10 @@ def steps_from_environment(environment: Mapping[str, str] | None = None) -> Quer
       or `llm`, or `llm:NAME`, for the pool's first model, or that one, to choose by the cards.
       Without it, `auto` is fitted if the log has scores, and otherwise it is `llm`.
     * `FUSION_AGENTS_OBJECTIVE`: the usual objective.
+    * `FUSION_AGENTS_JUDGE`: who judges each answer before it is recorded, such as
+      `rubric:gpt-5-mini`; nobody without it.
+    * `FUSION_AGENTS_EXPLORE`: how often a router tries another arm, such as `0.05`; never without
+      it.
 
     Args:
         environment: That of the process by default.
@@ -47,8 +54,10 @@ def steps_from_environment(environment: Mapping[str, str] | None = None) -> Quer
         )
     pool = Pool.from_toml(models)
     log = RoutingLog(given[LOG]) if given.get(LOG) else None
-    objective = given.get(OBJECTIVE) or "performance-first"
-    steps = _steps(pool, log, given.get(ROUTER) or "", objective)
+    usual = StepOptions(
+        objective=given.get(OBJECTIVE) or "performance-first", judge=given.get(JUDGE) or None
+    )
+    steps = _steps(pool, log, given.get(ROUTER) or "", usual, given.get(EXPLORE) or None)
     _warm_up(steps)
     return steps
 
@@ -61,13 +70,18 @@ def _warm_up(steps: QuerySteps) -> None:
             steps.classify([turn])
 
 
-def _steps(pool: Pool, log: RoutingLog | None, router: str, objective: str) -> QuerySteps:
+def _steps(
+    pool: Pool, log: RoutingLog | None, router: str, usual: StepOptions, explore: str | None
+) -> QuerySteps:
     kind, _, chooser = router.partition(":")
     if kind == _LLM or (log is None and not router):
-        return steps_from_models(pool, classifier=chooser or None, record=log, objective=objective)
+        if explore:
+            raise ConfigError(f"{EXPLORE} needs a router that learned from a log: set {ROUTER}")
+        return steps_from_models(pool, classifier=chooser or None, record=log, **usual)
     if router and Path(router).is_dir():
-        record = log is not None
-        return steps_from_router(router, models=pool, log=log, record=record, objective=objective)
+        return steps_from_router(
+            router, models=pool, log=log, record=log is not None, explore=explore, **usual
+        )
     if log is None:
         raise ConfigError(
             f"{ROUTER} is {router!r}, which is no folder of a saved router: name one, or set "
@@ -75,10 +89,10 @@ def _steps(pool: Pool, log: RoutingLog | None, router: str, objective: str) -> Q
         )
     if router or _has_scores(log):
         return steps_from_log(
-            log, models=pool, router=router or "auto", record=True, objective=objective
+            log, models=pool, router=router or "auto", record=True, explore=explore, **usual
         )
     logger.warning("the log has no scores to learn from yet: a model chooses by the cards")
-    return steps_from_models(pool, record=log, objective=objective)
+    return steps_from_models(pool, record=log, **usual)
 
 
 def _has_scores(log: RoutingLog) -> bool:

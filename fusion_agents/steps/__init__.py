@@ -1,4 +1,4 @@
-"""The three steps of query-level fusion: classify, answer, record.
+"""The steps of query-level fusion: classify, answer, judge, record.
 
 The chain runs them one after the other, the nodes of the query-level graph run one each.
 """

@@ -9,6 +9,7 @@ from fusion_agents.errors import ConfigError
 from fusion_agents.graphs.environment import steps_from_environment
 from fusion_agents.routers import make_router
 from fusion_agents.routers.artefact import save_router
+from fusion_agents.routers.exploration import Exploration
 from fusion_agents.simulation import simulate_log
 from fusion_agents.stores.routing_log import RoutingLog
 
@@ -84,3 +85,18 @@ def test_a_router_that_is_nowhere_is_an_error_that_names_the_variable(
         steps_from_environment(alone)
     with pytest.raises(ConfigError, match="no/such/folder"):
         steps_from_environment(given | {"FUSION_AGENTS_ROUTER": "no/such/folder"})
+
+
+def test_a_judge_and_exploration_can_be_set(given: dict[str, str]) -> None:
+    more = {"FUSION_AGENTS_JUDGE": "metric", "FUSION_AGENTS_EXPLORE": "0.1"}
+    steps = steps_from_environment(given | more | {"FUSION_AGENTS_ROUTER": "knn"})
+    assert steps.judging is not None
+    assert steps.judging.judge.name == "metric"
+    assert isinstance(steps.classifier, LearnedClassifier)
+    assert steps.classifier.exploration == Exploration(rate=0.1)
+
+
+def test_a_model_that_chooses_by_the_cards_explores_nothing(given: dict[str, str]) -> None:
+    alone = without(given, "FUSION_AGENTS_LOG", FUSION_AGENTS_EXPLORE="0.1")
+    with pytest.raises(ConfigError, match="FUSION_AGENTS_EXPLORE needs a router"):
+        steps_from_environment(alone)
