@@ -12,11 +12,9 @@ from fusion_agents.types import LogEntry
 START = make_outcomes(160, seed=3)
 
 
-def entries(
-    outcomes: Outcomes, rows: Sequence[int] | None = None, *, worse: float = 0.0, dear: float = 1.0
-) -> Iterator[LogEntry]:
-    """Every known cell as a log entry; arm 0 scores `worse` less, and all cost `dear` times."""
-    for row in range(outcomes.n_queries) if rows is None else rows:
+def entries(outcomes: Outcomes, rows: Sequence[int]) -> Iterator[LogEntry]:
+    """Every known cell of some queries as a log entry."""
+    for row in rows:
         for column, arm in enumerate(outcomes.arms):
             score = outcomes.performance[row, column]
             if np.isnan(score):
@@ -24,8 +22,8 @@ def entries(
             yield LogEntry(
                 query=outcomes.queries[row],
                 arm=arm,
-                performance=max(0.0, score - worse * (column == 0)),
-                cost=dear * outcomes.cost[row, column],
+                performance=score,
+                cost=outcomes.cost[row, column],
                 latency=outcomes.latency[row, column],
                 propensity=min(1.0, np.nan_to_num(outcomes.propensity[row, column], nan=1.0)),
             )
