@@ -4,7 +4,8 @@ A conversation of two turns is kept in SQLite. A process is killed (SIGKILL) whi
 second one: at the start of a node, in the middle of its work, or after its work but before its
 checkpoint; then another process goes on. What must hold: the final state equals that of a run that
 nobody disturbed, times and generated names aside; the log has the turn's answer once for each call
-that was answered at most; and with durability `sync`, exactly once.
+that was answered at most; and with durability `sync`, exactly once. Each answer in the log has
+exactly one verdict of the judge, however often it was judged, and each judging gives another score.
 """
 
 import argparse
@@ -31,15 +32,18 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from fusion_agents.classifiers.base import Classifier, Question
 from fusion_agents.graphs.query_level import QueryContext, build_query_level_graph
+from fusion_agents.judges.base import Case as JudgedCase
+from fusion_agents.judges.base import Judge, Verdict
 from fusion_agents.objective import Objective
 from fusion_agents.pool.pool import Pool
+from fusion_agents.steps.judging import JudgePolicy
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.fake_chat import FakeChatModel
 from fusion_agents.types import ArmForecast, LogEntry, Route
 
 _FORK = multiprocessing.get_context("fork")  # a new process in milliseconds, not in seconds
-NODES = ("classify", "answer", "record")
+NODES = ("classify", "answer", "judge", "record")
 MOMENTS = ("start", "middle", "end")
 DURABILITIES = ("sync", "async", "exit")
 SAVERS = ("SqliteSaver", "AsyncSqliteSaver")
@@ -48,7 +52,7 @@ THREAD = {"configurable": {"thread_id": "conversation"}}
 _DELAY = 0.02
 _BEGUN, _ENDED = b"(", b")"
 _KILLS_IN_A_ROW = 3
-VARYING = {"seconds", "waited", "latency", "message_id", "id", "key"}
+VARYING = {"seconds", "waited", "latency", "message_id", "id", "key", "entry_key", "score", "time"}
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,23 @@ class FirstArm(Classifier):
         ]
 
 
+class MortalJudge(Judge):
+    """Never says the same twice, and dies over it."""
+
+    name = "mortal"
+    version = "1"
+
+    def __init__(self, case: Case, folder: Path) -> None:
+        self.case = case
+        self.verdicts = folder / "verdicts"
+
+    def judge(self, case: JudgedCase, config: Any = None) -> Verdict:
+        with self.verdicts.open("a") as verdicts:
+            verdicts.write("-")
+        self.case.kills("judge", "middle")
+        return Verdict(score=1 / self.verdicts.stat().st_size, reason="a matter of taste")
+
+
 class MortalLog(RoutingLog):
     """Kills the process when entries are on the disk, before anybody is told."""
 
@@ -137,7 +158,10 @@ def prepared(folder: Path, case: Case) -> Iterator[QuerySteps]:
     with MortalLog(folder / "routing.db") as log:
         log.case = case
         models = {name: FakeChatModel(model=name, answer=answer, delay=case.delay) for name in "ab"}
-        yield QuerySteps(pool=Pool(models), classifier=FirstArm(case), record_to=log)
+        judging = JudgePolicy(MortalJudge(case, folder))
+        yield QuerySteps(
+            pool=Pool(models), classifier=FirstArm(case), record_to=log, judging=judging
+        )
 
 
 def run(folder: Path, case: Case, turns: int, pipe: int) -> None:
@@ -241,13 +265,17 @@ def checked(folder: Path, case: Case, expected: Any, kills: int) -> Counter[str]
     calls = Counter((folder / "calls").read_text().split())
     with RoutingLog(folder / "routing.db") as log:
         entries = [entry for entry in log.scan() if entry.query.text == QUESTIONS[1]]
+        verdicts = {one.entry_key: one.score for one in log.judgements()}
+        judged = Counter(one.entry_key for one in log.judgements())
     (key,) = state["entries"]
     answered = calls["3"]
     assert [entry.key for entry in entries].count(key) == 1, case
     assert all(entry.response == state["messages"][-1]["content"] for entry in entries), case
     assert 1 <= len(entries) <= answered, (case, len(entries), answered)
+    assert all(judged[entry.key] == 1 for entry in entries), (case, judged)
     if case.durability == "sync":
         assert len(entries) == 1, case
+        assert state["judgement"]["score"] == verdicts[key], case
     return Counter(
         cases=1, kills=kills, answered_again=answered - 1, recorded_again=len(entries) - 1
     )

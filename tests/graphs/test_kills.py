@@ -31,6 +31,6 @@ def test_a_killed_run_goes_on_to_the_state_of_an_undisturbed_one(
     assert done.stderr == ""
     figures = json.loads(done.stdout)
     at_nodes = figures[f"{saver} {durability}, at nodes"]
-    assert (at_nodes["cases"], at_nodes["kills"]) == (9, 9)
+    assert (at_nodes["cases"], at_nodes["kills"]) == (12, 12)
     assert at_nodes["recorded_again"] == 0 or durability != "sync"
     assert figures[f"{saver} {durability}, at random"]["kills"] >= 2
