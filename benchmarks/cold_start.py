@@ -1,10 +1,11 @@
 """What a new arm is worth to the default router when only a few of its answers are scored.
 
 Reads the logs in `../shared/data` (or `--data`), which are not part of the project. Each arm in
-turn is the new one: of its training scores all but `--answers`, drawn at random, are hidden, so
-often as `--draws` says (what is learned of the other arms is the same for each draw). Routing with it is compared, on held-out queries, with routing without it (by the same router,
-which learns the other arms without it) and with a router that has all of its scores. Also shown:
-how often the new arm's forecast lies within 1.645 standard errors of the one from all scores.
+turn is the new one: of its training scores all but `--answers`, drawn at random, are hidden, as
+often as `--draws` says (what is learned of the other arms is the same for each draw). Routing with
+it is compared, on held-out queries, with routing without it (by the same router, which learns the
+other arms without it) and with a router that has all of its scores. Also shown: how often the new
+arm's forecast lies within 1.645 standard errors of the one from all scores.
 """
 
 import argparse

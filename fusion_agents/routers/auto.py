@@ -30,11 +30,17 @@ _REMEMBERED = 256
 _DOUBT = 0.75
 """Standard errors by which a new arm must be expected to be better than the others."""
 
+_DOUBT_OF_MEAN = 0.25
+"""The same for its mean, if it is to get every query."""
+
 _LEAST_LOSS = 1e-6
 """What a new arm is taken to lose where it is not believed in; more than a tie."""
 
 _LEAST_CHANCE = 0.1
 """No answer counts as more than ten: of logs with exploration, more is noise above all."""
+
+
+_LEADS = "new arm: expected to be better than routing among the others"
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +177,9 @@ class AutoRouter(Router):
         if expected is None:
             return Utilities(values)
         new = self._new(objective)
+        leader = self._leader(objective, expected)
+        if leader is not None:
+            return Utilities(_first(values, leader), (_LEADS,) * len(values))
         if expected.pays:
             known = np.where(new, np.nan, values)
             held_back = self._too_new(batch, forecast, objective, known, expected.best)
@@ -220,6 +229,23 @@ class AutoRouter(Router):
             if weight and isinstance(model, AutoModel):
                 new |= model.is_new
         return new
+
+    def _leader(self, objective: Objective, expected: ExpectedGain) -> int | None:
+        """A new arm whose mean is expected to beat routing among the others, if there is one."""
+        new = self._new(objective) & self.allowed(objective)
+        if not new.any():
+            return None
+        fitted = self.fitted
+        values = objective.utility(
+            fitted.scales,
+            performance=_with_new(fitted.mean_performance, fitted.performance)[None],
+            judge=_with_new(fitted.mean_judge, fitted.judge)[None],
+            cost=fitted.cost.means[None],
+            latency=fitted.latency.means[None],
+        )[0]
+        routed = self._constant_utility(objective)[0, expected.best] + max(expected.gain, 0.0)
+        best = int(np.argmax(np.where(new & ~np.isnan(values), values, -np.inf)))
+        return best if values[best] > routed else None
 
     def _doubted(
         self, values: FloatMatrix, forecast: Forecast, objective: Objective
@@ -280,6 +306,24 @@ class AutoRouter(Router):
             latency=fitted.latency.means[None],
         )
         return np.where(self.allowed(objective) & ~self._new(objective), values, np.nan)
+
+
+def _first(values: FloatMatrix, arm: int) -> FloatMatrix:
+    """Lower the other arms' utilities, in their order, until one arm's is the highest."""
+    others = np.delete(values, arm, axis=1)
+    behind = np.fmax.reduce(others, axis=1, initial=-np.inf) - values[:, arm] + _LEAST_LOSS
+    lowered = values - np.where(behind > 0, behind, 0.0)[:, None]
+    lowered[:, arm] = values[:, arm]
+    return lowered
+
+
+def _with_new(means: NDArray[np.float64], model: object) -> NDArray[np.float64]:
+    """Means of all arms, those of new ones as they are expected with some doubt."""
+    if not isinstance(model, AutoModel) or model.cold_start is None:
+        return means
+    doubted = means.copy()
+    doubted[model.joined] = model.cold_start.mean - _DOUBT_OF_MEAN * model.cold_start.error
+    return doubted
 
 
 def _joined(

@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from fusion_agents.encoders.base import Vectors
 from fusion_agents.outcomes import FloatMatrix, IntVector
+from fusion_agents.routers.heads.cards import Cards, card_priors
 from fusion_agents.routers.heads.latent import membership, spherical_k_means
 from fusion_agents.routers.heads.sharing import (
     ARM_LUCK,
     LUCK,
-    MEAN,
     FloatVector,
     Known,
     Prior,
@@ -25,8 +26,6 @@ from fusion_agents.routers.heads.sharing import (
     solve_new,
 )
 from fusion_agents.routers.interfaces import Estimate
-from fusion_agents.routers.largest import model_size
-from fusion_agents.types import ModelCard
 
 MOST_ANSWERS = 200
 """An arm with more scores than this is learned like any other."""
@@ -36,10 +35,6 @@ LEAST_RATIO = 4
 _N_CLUSTERS = 16
 _N_NEAREST = 4
 _SHARPNESS = 9.0
-_LEAST_CARDS = 4
-"""Established arms with a figure, for the figure to be used."""
-
-Cards = Sequence[ModelCard | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +51,18 @@ class ColdStart:
     """Of the weights as estimates, shape (n_new, n_features, n_features)."""
     luck: FloatVector
     """Variance of the log-odds between queries that look alike, shape (n_new,)."""
+    mean: FloatVector
+    """Mean forecast over the logged queries, shape (n_new,)."""
+    error: FloatVector
+    """Its standard error; smaller than that of a single forecast."""
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together, as a damaged file may hold."""
         n_new, n_features = self.weights.shape
         if n_features != 2 + len(self.middle) + len(self.centres):
             raise ValueError("weights of new arms and what they weigh differ in number")
-        if self.covariance.shape != (n_new, n_features, n_features) or len(self.luck) != n_new:
+        lengths = {len(self.luck), len(self.mean), len(self.error)}
+        if self.covariance.shape != (n_new, n_features, n_features) or lengths != {n_new}:
             raise ValueError("new arms and their errors differ in number")
 
     def predict(self, expected: FloatMatrix, vectors: Vectors) -> Estimate:
@@ -76,11 +76,30 @@ class ColdStart:
 
     def _predict(self, expected: FloatMatrix, places: FloatMatrix) -> Estimate:
         x = features(log_odds(expected) - self.middle, places)
-        variance = [((x @ covariance) * x).sum(axis=1) for covariance in self.covariance]
-        spread = np.maximum(np.stack(variance, axis=1), 0.0)
-        flatter = 1 / np.sqrt(1 + np.pi / 8 * (spread + self.luck))
-        mean = 1 / (1 + np.exp(-(x @ self.weights.T) * flatter))
-        return Estimate(mean, mean * (1 - mean) * flatter * np.sqrt(spread))
+        arms = zip(self.weights, self.covariance, self.luck, strict=True)
+        forecasts = [_forecast(x, *arm) for arm in arms]
+        mean, slope, spread = (np.stack(part, axis=1) for part in zip(*forecasts, strict=True))
+        return Estimate(mean, slope * np.sqrt(spread))
+
+
+class _Forecast(NamedTuple):
+    """Of one new arm, each of shape (n_queries,)."""
+
+    mean: FloatVector
+    slope: FloatVector
+    """How much the mean grows with the log-odds."""
+    spread: FloatVector
+    """Variance of the log-odds as estimates."""
+
+
+def _forecast(
+    x: FloatMatrix, weights: FloatVector, covariance: FloatMatrix, luck: float
+) -> _Forecast:
+    """Average over what is not known of the log-odds, by the usual approximation to a probit."""
+    spread = np.maximum(((x @ covariance) * x).sum(axis=1), 0.0)
+    flatter = 1 / np.sqrt(1 + np.pi / 8 * (spread + luck))
+    mean = np.asarray(expit(x @ weights * flatter))
+    return _Forecast(mean, mean * (1 - mean) * flatter, spread)
 
 
 class FittedColdStart(NamedTuple):
@@ -147,72 +166,19 @@ def _fit(
     """Learn each new arm by itself."""
     groups = feature_groups(len(middle), len(centres))
     lucky = (groups == LUCK) | (groups == ARM_LUCK)
-    weights, covariance, luck = [], [], []
+    everywhere = features(log_odds(known.expected) - middle, known.places)
+    arms = []
     for column, prior in zip(scores.T, priors, strict=True):
         rows = ~np.isnan(column)
         x = all_features(known.take(rows), middle)
         found = solve_new(x, column[rows], prior, groups)
-        weights.append(found.weights[~lucky])
-        covariance.append(found.covariance[np.ix_(~lucky, ~lucky)])
-        luck.append(((x[:, lucky] @ found.weights[lucky]) ** 2).sum() / max(rows.sum(), 1))
-    return ColdStart(centres, middle, np.array(weights), np.array(covariance), np.array(luck))
+        luck = float(((x[:, lucky] @ found.weights[lucky]) ** 2).sum() / max(rows.sum(), 1))
+        own = (found.weights[~lucky], found.covariance[np.ix_(~lucky, ~lucky)], luck)
+        mean, slope, _ = _forecast(everywhere, *own)
+        gradient = slope @ everywhere / len(everywhere)
+        arms.append((*own, mean.mean(), np.sqrt(gradient @ own[1] @ gradient)))
+    return ColdStart(centres, middle, *map(np.array, zip(*arms, strict=True)))
 
 
 def _places(vectors: Vectors, centres: NDArray[np.float32]) -> FloatMatrix:
     return membership(vectors, centres, _N_NEAREST, _SHARPNESS)
-
-
-# -- cards ----------------------------------------------------------------------------------
-
-
-def card_priors(prior: Prior, middle: FloatVector, known: Cards, new: Cards) -> list[Prior]:
-    """Expect each new arm's mean from price and size, as far as these tell the others' means.
-
-    For each new arm, the figures that its card and those of four established arms have are used:
-    the logarithms of price and size (billions of parameters as given, or as the description says).
-    A ridge regression of the established arms' means on them, with one pseudo-arm, replaces the
-    prior's mean if it predicts arms left out better than their average does, and the prior's
-    variance shrinks as much as it predicts them better.
-    """
-    table = np.array([_figures(card) for card in known])
-    return [_with_card(prior, middle, table, np.array(_figures(card))) for card in new]
-
-
-def _figures(card: ModelCard | None) -> tuple[float, float]:
-    if card is None:
-        return (np.nan, np.nan)
-    prices = [p for p in (card.input_price, card.output_price) if p is not None and p > 0]
-    size = model_size(card.description) if card.size is None else card.size
-    return (float(np.log(sum(prices))) if prices else np.nan, float(np.log(size)))
-
-
-def _with_card(prior: Prior, middle: FloatVector, table: FloatMatrix, own: FloatVector) -> Prior:
-    used = ~np.isnan(own)
-    rows = ~np.isnan(table[:, used]).any(axis=1)
-    if not used.any() or rows.sum() < _LEAST_CARDS:
-        return prior
-    x, y = table[rows][:, used], middle[rows]
-    blind, plain = (
-        np.mean([(y[i] - expect(x, y, i, x[i])) ** 2 for i in range(len(y))])
-        for expect in (_regressed, _averaged)
-    )
-    if not blind < plain:
-        return prior
-    mean, variance = prior.mean.copy(), prior.variance.copy()
-    # the mean weight is that of a query at which the others' forecasts are at their means
-    mean[MEAN] += _regressed(x, y, None, own[used]) - y.mean()
-    variance[MEAN] *= blind / plain
-    return Prior(mean, variance, prior.dispersion)
-
-
-def _averaged(x: FloatMatrix, y: FloatVector, without: int | None, at: FloatVector) -> float:
-    return float(np.delete(y, [] if without is None else without).mean())
-
-
-def _regressed(x: FloatMatrix, y: FloatVector, without: int | None, at: FloatVector) -> float:
-    dropped = [] if without is None else [without]
-    x, y = np.delete(x, dropped, axis=0), np.delete(y, dropped)
-    centre, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-9)
-    unit = (x - centre) / scale
-    weights = np.linalg.solve(unit.T @ unit + np.eye(x.shape[1]), unit.T @ (y - y.mean()))
-    return float(y.mean() + ((at - centre) / scale) @ weights)
