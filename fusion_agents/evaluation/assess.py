@@ -25,6 +25,14 @@ class Assessment:
     """Effective sample sizes, shape (n_policies,)."""
     refusals: tuple[str | None, ...]
 
+    def level(self, policy: int) -> Difference:
+        """Value of one policy with its own interval."""
+        value = self.values[policy]
+        if np.isnan(value):
+            return Difference()
+        low, high = interval(self.draws[:, policy])
+        return Difference(delta=float(value), low=known(low), high=known(high))
+
     def difference(self, policy: int, baseline: int) -> Difference:
         """Value of one policy less that of another."""
         delta = self.values[policy] - self.values[baseline]
@@ -49,9 +57,13 @@ def assess(
     *,
     n_bootstrap: int,
     seed: int,
+    observed: Sequence[int] = (),
 ) -> Assessment:
-    """Estimate each policy's value, or refuse."""
-    refusals = tuple(refusal_of(terms, measure.collection) for terms in policies)
+    """Estimate each policy's value, or refuse; those at positions `observed` need no estimate."""
+    refusals = tuple(
+        None if i in observed else refusal_of(terms, measure.collection)
+        for i, terms in enumerate(policies)
+    )
     refused = np.array([refusal is not None for refusal in refusals])
     draws = resampled_values(policies, groups, n_bootstrap=n_bootstrap, seed=seed)
     values = np.array([terms.value for terms in policies])

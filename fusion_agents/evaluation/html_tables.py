@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fusion_agents.evaluation.markup import Markup, element
 from fusion_agents.evaluation.report import Evaluation, Row, Saving, TaskResult
-from fusion_agents.evaluation.terminal import number, points, with_interval
+from fusion_agents.evaluation.terminal import is_estimated, number, points, with_interval
 
 
 def rows_table(evaluation: Evaluation) -> Markup:
@@ -16,12 +16,16 @@ def rows_table(evaluation: Evaluation) -> Markup:
         "$ per 1k",
         "utility",
         "utility vs best",
+        "utility vs logged",
+        "method",
+        "effective sample size",
         "oracle gap",
         "calibration error",
         "arena score",
         "fit, s",
         "route, ms",
     )
+    estimated = is_estimated(evaluation)
     weighed = any(row.utility != row.performance for row in evaluation.rows)
     body = [
         (
@@ -31,6 +35,9 @@ def rows_table(evaluation: Evaluation) -> Markup:
             number(_per_thousand(row.cost), 3),
             points(row.utility if weighed else None),
             with_interval(row.vs_best),
+            with_interval(row.vs_logged),
+            row.methods.get("utility", "-") if estimated else "-",
+            number(row.ess if estimated else None, 0),
             "-" if row.oracle_gap is None else f"{row.oracle_gap:.0%}",
             points(row.calibration.error if row.calibration else None),
             points(row.arena_score),

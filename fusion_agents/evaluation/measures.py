@@ -36,7 +36,8 @@ class Measure:
 
     def as_observed(self) -> "Measure":
         """Take what is known for all there is, for policies that choose among known cells."""
-        return Measure(self.values, Collection("complete", np.ones(self.values.shape)))
+        probability = np.ones(self.values.shape)
+        return Measure(self.values, Collection("complete", probability, self.collection.unusable))
 
 
 def measures_of(

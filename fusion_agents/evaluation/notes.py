@@ -29,6 +29,11 @@ def collection_notes(measures: Mapping[str, Measure], test: Outcomes) -> list[st
         scored = known.any(axis=1)
         if not scored.all():
             fewer.append(f"{name}: figures are over the {scored.sum()} test queries that have it")
+        if lost := int(measure.collection.unusable.sum()):
+            fewer.append(
+                f"{name}: {lost} test queries were left out, because one arm answered them and was "
+                "chosen for certain: nothing says what another arm would have done"
+            )
         if measure.collection.kind != "complete":
             share = _percent(known[scored].mean())
             estimated[measure.collection.kind, measure.method].append(f"{name} ({share} known)")

@@ -11,8 +11,11 @@ learned from other queries.
 * Doubly robust: V = mean(m(x, a)) + sum(w (y - m)) / sum(w): right if the propensities or the
   forecast are. Source: Dudík, Langford and Li, "Doubly Robust Policy Evaluation and Learning"
   (arXiv 1103.4601), equation 1, here with the correction self-normalised.
-* Weights are clipped at the square root of the number of queries. Source: Ionides, "Truncated
-  Importance Sampling" (J. Comput. Graph. Stat. 17, 2008).
+* Weights are clipped at a tenth of the number of queries, or at its square root where that is
+  larger. Source: Ionides, "Truncated Importance Sampling" (J. Comput. Graph. Stat. 17, 2008), who
+  takes the square root; that is biased where an arm was tried on few queries, but on purpose.
+* Intervals are percentiles of a bootstrap in which the corrections' deviations from their mean are
+  widened, see `Terms.widened`: plain ones are too narrow where few answers carry much weight.
 * Effective sample size: sum(w)^2 / sum(w^2). Source: Kish, Survey Sampling (1965).
 """
 
@@ -21,6 +24,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from fusion_agents.evaluation.bootstrap import interval, resampled_sums
 from fusion_agents.evaluation.collection import Collection, collection_of
@@ -32,6 +36,12 @@ MIN_ESS = 30.0
 """Below this effective sample size there is no estimate."""
 _MIN_COVERAGE = 0.8
 """Least mean weight (1 is expected) where it lies clearly below 1."""
+
+_MOST_WEIGHT = 0.1
+"""Largest weight of an answer, as a share of the number of queries."""
+_LEAST_REST = 0.05
+_LEAST_FREEDOM = 3.0
+_UPPER = 0.975
 
 _Column = NDArray[np.float64]
 
@@ -55,7 +65,7 @@ class Terms(NamedTuple):
     """
 
     counted: _Column
-    """1 where the log knows any arm's value, else 0."""
+    """1 where the log knows any arm's value and can be used, else 0."""
     model: _Column
     """What the forecast expects of the chosen arm; 0 without a forecast."""
     weight: _Column
@@ -77,6 +87,33 @@ class Terms(NamedTuple):
     def take(self, rows: IntVector | NDArray[np.bool_]) -> "Terms":
         """Keep these queries."""
         return Terms(*(column[rows] for column in self))
+
+    def widened(self) -> "Terms":
+        """Terms with the same value whose bootstrap draws spread as far as they should.
+
+        Deviations of the residuals from their weighted mean are multiplied by three factors, all
+        of them 1 in the limit, and nothing is done where no answer counts more than once:
+
+        * 1 / (1 - share of the weight): an answer pulls the mean towards itself (the jackknife's
+          correction; MacKinnon and White, J. Econometrics 29, 1985, HC3).
+        * Student's quantile over the normal one, with as many degrees of freedom as the squared
+          contributions are worth (Satterthwaite, Biometrics 2, 1946).
+        * As if one more answer of the largest weight, with a typical deviation, had been seen:
+          with few such answers, the next one would often move the mean further than these did.
+        """
+        if not self.weight.max(initial=0.0) > 1:
+            return self
+        share = self.weight / self.weight.sum()
+        mean = float(share @ self.residual)
+        deviation = (self.residual - mean) / np.maximum(1 - share, _LEAST_REST)
+        squares = (self.weight * deviation) ** 2
+        if not squares.any():
+            return self
+        freedom = max(float(squares.sum() ** 2 / (squares**2).sum()) - 1, _LEAST_FREEDOM)
+        unseen = self.weight.max() ** 2 * float(share @ deviation**2) / squares.sum()
+        factor = stdtrit(freedom, _UPPER) / ndtri(_UPPER) * np.sqrt(1 + unseen)
+        moved = deviation * factor
+        return self._replace(residual=mean + moved - share @ moved)
 
     def _columns(self) -> FloatMatrix:
         return np.column_stack(
@@ -101,13 +138,15 @@ def terms_of(
     """
     rows = np.arange(len(values))
     chosen = values[rows, choice]
-    known = ~np.isnan(chosen)
-    counted: _Column = np.any(~np.isnan(values), axis=1).astype(np.float64)
+    known = ~np.isnan(chosen) & ~collection.unusable
+    usable = np.any(~np.isnan(values), axis=1) & ~collection.unusable
+    counted: _Column = usable.astype(np.float64)
     expected = np.zeros(len(values))
     if model is not None and collection.kind != "complete":
         expected = np.nan_to_num(model[rows, choice], nan=0.0)
     probability = np.where(known, collection.probability[rows, choice], 1.0)
-    weight = np.minimum(known / probability, np.sqrt(max(counted.sum(), 1.0)))
+    n = max(counted.sum(), 1.0)
+    weight = np.minimum(known / probability, max(_MOST_WEIGHT * n, np.sqrt(n)))
     return Terms(counted, expected, weight, np.where(known, chosen - expected, 0.0))
 
 
@@ -139,7 +178,7 @@ def resampled_values(
     policies: Sequence[Terms], groups: IntVector, *, n_bootstrap: int, seed: int
 ) -> FloatMatrix:
     """Values of several policies on the same resampled queries, (n_bootstrap, n_policies)."""
-    columns = np.hstack([terms._columns() for terms in policies])
+    columns = np.hstack([terms.widened()._columns() for terms in policies])
     return _values(resampled_sums(columns, groups, n_bootstrap=n_bootstrap, seed=seed))
 
 

@@ -70,6 +70,10 @@ class Row(Noun):
     """Under the evaluation's objective, with normalisation constants of the training log."""
     vs_best: Difference = Difference()
     """Utility less that of the best single arm, chosen on the training log."""
+    utility_interval: Difference = Difference()
+    """The same utility with the interval of its own level."""
+    vs_logged: Difference = Difference()
+    """Utility less that of the policy that made the log, where one arm a query was chosen."""
     performance_vs_best: Difference = Difference()
     """Performance less that of the best single arm."""
     oracle_gap: float | None = None

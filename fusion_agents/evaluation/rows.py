@@ -10,6 +10,7 @@ from fusion_agents.evaluation.assess import Assessment
 from fusion_agents.evaluation.calibration import calibration
 from fusion_agents.evaluation.contenders import Contender, in_order_of
 from fusion_agents.evaluation.holdout import HeldOut
+from fusion_agents.evaluation.logged import LOGGED
 from fusion_agents.evaluation.measures import Measure
 from fusion_agents.evaluation.report import (
     ArmResult,
@@ -19,20 +20,23 @@ from fusion_agents.evaluation.report import (
     TaskResult,
     known,
 )
-from fusion_agents.evaluation.scorer import Scorer
+from fusion_agents.evaluation.scorer import OBSERVED, Scorer
 from fusion_agents.outcomes import IntVector, Outcomes
 
 
 def rows_of(
     contenders: Sequence[Contender], scorer: Scorer, oracle_note: str | None
 ) -> tuple[Row, ...]:
-    """One row a router, the oracle last."""
+    """One row a router, then the policy that made the log if one did, the oracle last."""
     assessed = {measure: scorer.assess(measure) for measure in scorer.measures}
     tasks = scorer.per_task()
     rows = [
         _contender_row(contender, _figures(contender.name, scorer, assessed, tasks), scorer.test)
         for contender in contenders
     ]
+    if LOGGED in scorer.choices:
+        figures = _figures(LOGGED, scorer, assessed, tasks)
+        rows.append(Row.model_validate({"router": LOGGED, **figures}))
     return (*rows, _oracle_row(scorer, assessed, tasks, oracle_note))
 
 
@@ -74,7 +78,9 @@ def _figures(
     utility = assessed["utility"]
     return {
         **values,
+        "utility_interval": utility.level(i),
         "vs_best": utility.difference(i, best),
+        "vs_logged": _against_log(utility, i, scorer.policies),
         "performance_vs_best": (
             assessed["performance"].difference(i, best)
             if "performance" in assessed
@@ -88,7 +94,7 @@ def _figures(
         ),
         "ess": float(utility.ess[i]),
         "methods": {
-            measure: "replay" if name == "oracle" else scorer.measures[measure].method
+            measure: "replay" if name in OBSERVED else scorer.measures[measure].method
             for measure in assessed
         },
         "note": utility.refusals[i],
@@ -111,6 +117,12 @@ def _oracle_gap(utility: Assessment, i: int, best: int, policies: list[str]) -> 
     ceiling = utility.values[policies.index("oracle")] - utility.values[best]
     gain = utility.values[i] - utility.values[best]
     return known(gain / ceiling) if ceiling > 0 else None
+
+
+def _against_log(utility: Assessment, i: int, policies: list[str]) -> Difference:
+    if LOGGED not in policies:
+        return Difference()
+    return utility.difference(i, policies.index(LOGGED))
 
 
 def _shares(choice: IntVector, test: Outcomes) -> dict[str, float]:

@@ -9,6 +9,7 @@ from fusion_agents.evaluation.ceiling import ceiling
 from fusion_agents.evaluation.contenders import Contender, Contest, main_contender, named_routers
 from fusion_agents.evaluation.curve import Sweep, areas, quality_name, sweep_test
 from fusion_agents.evaluation.holdout import HeldOut, Log, hold_out
+from fusion_agents.evaluation.logged import LOGGED, logged_choice
 from fusion_agents.evaluation.measures import Measure, forecast_for_estimates, measures_of
 from fusion_agents.evaluation.notes import collection_notes
 from fusion_agents.evaluation.report import ArmResult, Evaluation, Saving, known
@@ -109,6 +110,9 @@ def _report(
     oracle = ceiling(held_out, measures["utility"], objective)
     if oracle.choice is not None:
         choices["oracle"] = oracle.choice
+    logged = logged_choice(measures["utility"])
+    if logged is not None:
+        choices[LOGGED] = logged
     scorer = Scorer(test, measures, choices, held_out.groups, n_bootstrap, seed)
     rows = rows_of(contenders, scorer, oracle.note)
     arms = arm_results(held_out, measures)

@@ -8,6 +8,7 @@ import numpy as np
 
 from fusion_agents.evaluation.assess import Assessment, assess
 from fusion_agents.evaluation.bootstrap import n_groups
+from fusion_agents.evaluation.logged import LOGGED
 from fusion_agents.evaluation.measures import Measure
 from fusion_agents.evaluation.off_policy import Terms
 from fusion_agents.evaluation.report import TaskResult, known
@@ -16,6 +17,9 @@ from fusion_agents.outcomes import IntVector, Outcomes
 _MIN_TASK = 10
 """Fewest independent queries of a task that get an interval."""
 _NO_TASK = "(no task)"
+
+OBSERVED = ("oracle", LOGGED)
+"""Policies that chose among known cells, so these are all that their values need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +40,10 @@ class Scorer:
         return list(self.choices)
 
     def terms(self, measure: str) -> list[Terms]:
-        """Terms of every policy; the oracle chose among known cells, so they are all it needs."""
+        """Terms of every policy."""
         of = self.measures[measure]
         return [
-            (of.as_observed() if name == "oracle" else of).terms(choice)
+            (of.as_observed() if name in OBSERVED else of).terms(choice)
             for name, choice in self.choices.items()
         ]
 
@@ -51,7 +55,12 @@ class Scorer:
             self.groups,
             n_bootstrap=self.n_bootstrap,
             seed=self.seed,
+            observed=self._observed,
         )
+
+    @property
+    def _observed(self) -> list[int]:
+        return [i for i, name in enumerate(self.policies) if name in OBSERVED]
 
     def per_task(self) -> dict[str, dict[str, TaskResult]]:
         """Task results by policy and task; nothing if no query has a task."""
@@ -76,6 +85,7 @@ class Scorer:
                 groups,
                 n_bootstrap=self.n_bootstrap if enough and measure == "utility" else 0,
                 seed=self.seed,
+                observed=self._observed,
             )
             for measure in ("performance", "utility")
             if measure in self.measures

@@ -15,17 +15,20 @@ def table(evaluation: Evaluation) -> Table:
     with_cost = any(row.cost is not None for row in evaluation.rows)
     with_judge = any(row.judge is not None for row in evaluation.rows)
     with_utility = any(row.utility != row.performance for row in evaluation.rows)
+    estimated = is_estimated(evaluation)
+    with_log = any(row.vs_logged.delta is not None for row in evaluation.rows)
+    shown_columns = (with_cost, with_judge, with_utility, estimated, with_log)
     laid_out = Table(
         title=Text(f"{evaluation.n_test} held-out queries, objective {evaluation.objective}"),
         caption=Text("\n".join([evaluation.verdict.text, *_remarks(evaluation)])),
         caption_justify="left",
     )
     laid_out.add_column("router", overflow="fold")
-    for name, shown in _columns(with_cost, with_judge, with_utility):
+    for name, shown in _columns(*shown_columns):
         if shown:
             laid_out.add_column(name, justify="right", no_wrap=True)
     for row in evaluation.rows:
-        cells = _cells(row, with_cost, with_judge, with_utility)
+        cells = _cells(row, *shown_columns)
         laid_out.add_row(Text(row.router), *cells, style="dim" if row.router == "oracle" else None)
     return laid_out
 
@@ -35,26 +38,46 @@ def _remarks(evaluation: Evaluation) -> list[str]:
     return [*(f"({note})" for note in evaluation.notes), *missing]
 
 
-def _columns(with_cost: bool, with_judge: bool, with_utility: bool) -> list[tuple[str, bool]]:
+def is_estimated(evaluation: Evaluation) -> bool:
+    """Whether some figure was not simply read from the log."""
+    return any(row.methods.get("utility", "replay") != "replay" for row in evaluation.rows)
+
+
+def _columns(
+    with_cost: bool, with_judge: bool, with_utility: bool, estimated: bool, with_log: bool
+) -> list[tuple[str, bool]]:
     return [
         ("performance", True),
         ("judge", with_judge),
         ("$/1k", with_cost),
         ("utility", with_utility),
         ("vs best [95 %]", True),
+        ("vs logged [95 %]", with_log),
+        ("method", estimated),
+        ("ESS", estimated),
         ("oracle gap", True),
         ("fit s", True),
         ("route ms", True),
     ]
 
 
-def _cells(row: Row, with_cost: bool, with_judge: bool, with_utility: bool) -> list[str]:
+def _cells(
+    row: Row,
+    with_cost: bool,
+    with_judge: bool,
+    with_utility: bool,
+    estimated: bool,
+    with_log: bool,
+) -> list[str]:
     cells = [
         (points(row.performance), True),
         (points(row.judge), with_judge),
         (number(None if row.cost is None else row.cost * 1000, 3), with_cost),
         (points(row.utility), with_utility),
         (with_interval(row.vs_best), True),
+        (with_interval(row.vs_logged), with_log),
+        (row.methods.get("utility", "-"), estimated),
+        (number(row.ess, 0), estimated),
         ("-" if row.oracle_gap is None else f"{row.oracle_gap:.0%}", True),
         (number(row.fit_seconds, 1), True),
         (number(row.route_ms, 2), True),
