@@ -77,13 +77,46 @@ def test_damaged_samples_are_an_error_or_refused_rows(
 @pytest.mark.parametrize(
     "row",
     [
-        {"query": "a", "model": "m", "score": 1, "judge_score": 1, "strategy": "think", "time": 1,
-         "input_tokens": 1, "cost": 1, "latency": 1, "propensity": 1, "sample": 1, "response": "r",
-         "ground_truth": "g", "metric": "m", "error": "e", "split": "s"},
-        {"query": "a", "llm": "m_think", "performance": 1, "cost": 1, "llm_judge": 1,
-         "response": "r", "input_tokens_num": 1, "ground_truth": "g", "task_name": "t"},
-        {"query": "a", "model_name": "m", "task_name": "t", "performance": 1, "choices": "[]",
-         "response": "r", "response_time": 1, "input_tokens": 1, "ground_truth": "g"},
+        {
+            "query": "a",
+            "model": "m",
+            "score": 1,
+            "judge_score": 1,
+            "strategy": "think",
+            "time": 1,
+            "input_tokens": 1,
+            "cost": 1,
+            "latency": 1,
+            "propensity": 1,
+            "sample": 1,
+            "response": "r",
+            "ground_truth": "g",
+            "metric": "m",
+            "error": "e",
+            "split": "s",
+        },
+        {
+            "query": "a",
+            "llm": "m_think",
+            "performance": 1,
+            "cost": 1,
+            "llm_judge": 1,
+            "response": "r",
+            "input_tokens_num": 1,
+            "ground_truth": "g",
+            "task_name": "t",
+        },
+        {
+            "query": "a",
+            "model_name": "m",
+            "task_name": "t",
+            "performance": 1,
+            "choices": "[]",
+            "response": "r",
+            "response_time": 1,
+            "input_tokens": 1,
+            "ground_truth": "g",
+        },
         {"prompt": "a", "eval_name": "e", "m": 1, "m|model_response": "r", "m|total_cost": 1},
         {"prompt": "a", "prediction": "m", "generated_result": {}, "accuracy": 1, "cost": 1},
         {"query": {"text": "a"}, "arm": {"model": "m"}, "judgements": [], "time": "x", "key": "k"},
@@ -163,8 +196,12 @@ def test_a_parquet_file_that_is_cut_off_is_a_clear_error(tmp_path: Path) -> None
 
 
 def test_behind_bad_json_in_a_document_nothing_is_guessed(tmp_path: Path) -> None:
-    good = {"prompt": "a?", "prediction": "m", "accuracy": 1,
-            "generated_result": {"generated_answer": "x"}}
+    good = {
+        "prompt": "a?",
+        "prediction": "m",
+        "accuracy": 1,
+        "generated_result": {"generated_answer": "x"},
+    }
     path = tmp_path / "predictions.json"
     path.write_text(f"[{json.dumps(good)}, {{broken, {json.dumps(good)}]")
     ((line, reason),) = reasons(path)
@@ -174,8 +211,12 @@ def test_behind_bad_json_in_a_document_nothing_is_guessed(tmp_path: Path) -> Non
 
 def test_a_document_larger_than_the_buffer_is_streamed(tmp_path: Path) -> None:
     rows = [
-        {"prompt": f"question {i}?", "prediction": "m", "accuracy": 0.5,
-         "generated_result": {"generated_answer": "x" * 3000}}
+        {
+            "prompt": f"question {i}?",
+            "prediction": "m",
+            "accuracy": 0.5,
+            "generated_result": {"generated_answer": "x" * 3000},
+        }
         for i in range(300)
     ]
     path = tmp_path / "predictions.json"
@@ -202,7 +243,13 @@ def test_line_separators_of_unicode_do_not_split_rows(tmp_path: Path) -> None:
 
 def test_every_module_with_a_format_is_found_under_its_name() -> None:
     assert set(all_formats()) == {
-        "flat", "fusionbench", "jsonl", "llmrouter", "llmrouterbench", "parquet", "routerarena",
+        "flat",
+        "fusionbench",
+        "jsonl",
+        "llmrouter",
+        "llmrouterbench",
+        "parquet",
+        "routerarena",
         "routerbench",
     }
     assert set(all_writers()) == {"fusionbench", "jsonl", "parquet"}
@@ -216,8 +263,12 @@ def test_exactly_one_format_recognises_a_file(sample: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.jsonl", "jsonl"), ("a.jsonl.gz", "jsonl"), ("a.PARQUET", "parquet"),
-     ("a.csv", "fusionbench")],
+    [
+        ("a.jsonl", "jsonl"),
+        ("a.jsonl.gz", "jsonl"),
+        ("a.PARQUET", "parquet"),
+        ("a.csv", "fusionbench"),
+    ],
 )
 def test_the_ending_chooses_the_writer(name: str, expected: str) -> None:
     assert writer_for(Path(name)).name == expected

@@ -104,8 +104,10 @@ def test_a_line_written_by_hand_needs_a_query_and_an_arm_only(tmp_path: Path) ->
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),
         ({"arm": {}}, "arm.model: Field required"),
         ({"checksum": "0" * 32}, "the checksum does not fit: the line was changed or damaged"),
-        ({"judgements": [{"entry_key": "x", "score": 1, "judge": "j"}]},
-         "a judgement belongs to another entry"),
+        (
+            {"judgements": [{"entry_key": "x", "score": 1, "judge": "j"}]},
+            "a judgement belongs to another entry",
+        ),
     ],
 )
 def test_a_wrong_line_is_refused_by_number_and_reason(

@@ -65,7 +65,9 @@ def test_llmrouter_refuses_means_per_task_that_have_no_query() -> None:
 def test_routerbench_has_an_entry_per_model_in_dollars() -> None:
     first, second = (record.entry for record in read(ROUTERBENCH)[0][:2])
     assert (first.arm.model, first.performance, first.cost) == (
-        "WizardLM/WizardLM-13B-V1.2", 0.0, 2.19e-05,
+        "WizardLM/WizardLM-13B-V1.2",
+        0.0,
+        2.19e-05,
     )
     assert (second.response, second.cost, second.query.task) == ("A", 0.00074, "mmlu-cats")
 
@@ -86,8 +88,9 @@ def test_routerbench_in_long_form_is_read(tmp_path: Path) -> None:
     path = tmp_path / "raw.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["sample_id", "model_name", "eval_name", "prompt", "model_response",
-                         "performance"])
+        writer.writerow(
+            ["sample_id", "model_name", "eval_name", "prompt", "model_response", "performance"]
+        )
         writer.writerow(["a.1", "gpt-4", "arc", "['Hm?']", "['A']", "1.0"])
     (record,), errors = read(path)
     assert not errors
@@ -115,7 +118,9 @@ def test_routerarena_marks_failed_calls_and_refuses_mere_decisions() -> None:
 def test_llmrouterbench_takes_model_task_and_split_from_the_document() -> None:
     entry = read(LLMROUTERBENCH)[0][0].entry
     assert (str(entry.arm), entry.query.task, entry.query.split) == (
-        "qwen3-8b@direct", "aime", "test",
+        "qwen3-8b@direct",
+        "aime",
+        "test",
     )
     assert (entry.response, entry.performance) == ("The sum is 4.", 1.0)
 
@@ -206,7 +211,8 @@ def test_flat_rows_may_be_csv(tmp_path: Path) -> None:
     )
     records, errors = read(path)
     assert [(str(r.entry.arm), r.entry.performance, r.entry.error) for r in records] == [
-        ("m@think", 1.0, None), ("m@direct", 0.0, None),
+        ("m@think", 1.0, None),
+        ("m@direct", 0.0, None),
     ]
     assert records[0].entry.time is not None
     assert [error.reason for error in errors] == ["2 values under 7 columns"]
@@ -214,8 +220,15 @@ def test_flat_rows_may_be_csv(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["arena_bench", "llmrouter14", "metaprompting_gpt4", "routellm_pair", "routeprofile12",
-     "routerarena", "routerbench3"],
+    [
+        "arena_bench",
+        "llmrouter14",
+        "metaprompting_gpt4",
+        "routellm_pair",
+        "routeprofile12",
+        "routerarena",
+        "routerbench3",
+    ],
 )
 def test_a_real_log_is_read_without_a_refused_row(name: str) -> None:
     path = SHARED / f"{name}.jsonl.gz"

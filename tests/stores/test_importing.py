@@ -171,7 +171,8 @@ def test_what_was_exported_is_imported_as_the_same_log(
         kept = {entry.key for entry in stored}
         first.append_judgements(
             judgement
-            for one in given_records if one.entry.key in kept
+            for one in given_records
+            if one.entry.key in kept
             for judgement in one.judgements
         )
         assert export_log(first, folder / name) == len(stored)

@@ -31,25 +31,53 @@ _PASS_AT_1 = re.compile(r"\{\s*['\"]pass@1['\"]\s*:\s*(?:np\.float64\()?([^\s{}(
 _REMEMBERED = 8192
 
 _PUBLISHED = (
-    "task_name", "task_id", "task_description", "task_description_embedding", "query",
-    "query_embedding", "ground_truth", "metric", "llm", "input_price", "output_price",
-    "input_tokens_num", "output_tokens_num", "performance", "cost", "response",
-    "llm_description", "llm_judge",
+    "task_name",
+    "task_id",
+    "task_description",
+    "task_description_embedding",
+    "query",
+    "query_embedding",
+    "ground_truth",
+    "metric",
+    "llm",
+    "input_price",
+    "output_price",
+    "input_tokens_num",
+    "output_tokens_num",
+    "performance",
+    "cost",
+    "response",
+    "llm_description",
+    "llm_judge",
 )
 _OURS = ("strategy", "split", "error", "answers", "query_id", "key", "source", "tenant")
 _DETAILS = "details"
 """Column of ours that older exports lack: what has no column of its own, as JSON."""
 _DETAIL_FIELDS = {
-    "model_version", "latency", "finish_reason", "propensity", "sample", "template_ids", "time",
+    "model_version",
+    "latency",
+    "finish_reason",
+    "propensity",
+    "sample",
+    "template_ids",
+    "time",
     "cost_estimated",
 }
 _DETAIL_TOKENS = {"cached_tokens", "reasoning_tokens"}
 _UNREAD = {
-    "task_id", "task_description", "task_description_embedding", "query_embedding",
+    "task_id",
+    "task_description",
+    "task_description_embedding",
+    "query_embedding",
     "llm_description",
 }
 _NUMBERS = {
-    "input_price", "output_price", "input_tokens_num", "output_tokens_num", "performance", "cost",
+    "input_price",
+    "output_price",
+    "input_tokens_num",
+    "output_tokens_num",
+    "performance",
+    "cost",
     "llm_judge",
 }
 

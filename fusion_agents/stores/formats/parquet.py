@@ -21,13 +21,27 @@ _TRUTH = TypeAdapter[str | tuple[str, ...] | None](str | tuple[str, ...] | None)
 
 _USAGE = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _PLAIN = {
-    "key": "string", "model_version": "string", "response": "string", "cost": "float64",
-    "input_price": "float64", "output_price": "float64", "latency": "float64",
-    "finish_reason": "string", "error": "string", "performance": "float64",
-    "propensity": "float64", "sample": "int64", "source": "string", "tenant": "string",
+    "key": "string",
+    "model_version": "string",
+    "response": "string",
+    "cost": "float64",
+    "input_price": "float64",
+    "output_price": "float64",
+    "latency": "float64",
+    "finish_reason": "string",
+    "error": "string",
+    "performance": "float64",
+    "propensity": "float64",
+    "sample": "int64",
+    "source": "string",
+    "tenant": "string",
 }
 _OF_QUERY = {
-    "query_id": "id", "query_text": "text", "task": "task", "metric": "metric", "split": "split",
+    "query_id": "id",
+    "query_text": "text",
+    "task": "task",
+    "metric": "metric",
+    "split": "split",
 }
 _LATER = {"cost_estimated": "bool"}
 """Columns that older files lack."""

@@ -61,8 +61,12 @@ class RecordMaker:
             if len(self._queries) >= _REMEMBERED:
                 self._queries.clear()
             known = self._queries[parts] = Query(
-                id=content_key(task, text), text=text, task=task,
-                ground_truth=ground_truth, metric=metric, split=split,
+                id=content_key(task, text),
+                text=text,
+                task=task,
+                ground_truth=ground_truth,
+                metric=metric,
+                split=split,
             )
         return known
 
@@ -115,14 +119,29 @@ class RecordMaker:
             raise BadValue("neither a response nor a score")
         source, tenant = self.origin
         key = _key(
-            query.id, query.ground_truth, arm.model, arm.strategy, performance, error, tokens,
-            sorted(item for item in details.items() if item[1] is not None), source, tenant,
+            query.id,
+            query.ground_truth,
+            arm.model,
+            arm.strategy,
+            performance,
+            error,
+            tokens,
+            sorted(item for item in details.items() if item[1] is not None),
+            source,
+            tenant,
             response=response,
         )
         entry = LogEntry(
-            key=key, query=query, arm=arm, response=response, performance=performance, error=error,
+            key=key,
+            query=query,
+            arm=arm,
+            response=response,
+            performance=performance,
+            error=error,
             usage=Usage(input_tokens=tokens[0], output_tokens=tokens[1]),
-            source=source, tenant=tenant, **details,
+            source=source,
+            tenant=tenant,
+            **details,
         )
         return Record(entry, judgement_on(key, judge, judged))
 

@@ -44,7 +44,10 @@ def rows(head: Head, only: Collection[str] | None = None) -> Rows:
         yield from _parquet_rows(head, only)
         return
     readers: dict[str, Callable[[BinaryIO, str], Rows]] = {
-        "csv": _csv_rows, "jsonl": _json_lines, "json": _json_items, "text": _text_lines,
+        "csv": _csv_rows,
+        "jsonl": _json_lines,
+        "json": _json_items,
+        "text": _text_lines,
     }
     with opened(head.path) as stream:
         yield from readers[head.container](stream, str(head.path))
