@@ -14,9 +14,12 @@ _HOMES = {
     "Arm": "types",
     "ArmForecast": "types",
     "ChatFusion": "chat_model",
+    "Exploration": "routers.exploration",
     "FusionError": "errors",
     "FusionRouterChain": "chain",
     "FusionRouterMiddleware": "middleware",
+    "JudgePolicy": "steps.judging",
+    "JudgeWorker": "judging.worker",
     "Judgement": "types",
     "LogEntry": "types",
     "ModelCard": "types",
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from fusion_agents.errors import AnswerError as AnswerError
     from fusion_agents.errors import FusionError as FusionError
     from fusion_agents.evaluation import evaluate as evaluate
+    from fusion_agents.judging.worker import JudgeWorker as JudgeWorker
     from fusion_agents.middleware import FusionRouterMiddleware as FusionRouterMiddleware
     from fusion_agents.objective import Objective as Objective
     from fusion_agents.outcomes import Outcomes as Outcomes
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     from fusion_agents.routers import make_router as make_router
     from fusion_agents.routers.artefact import load_router as load_router
     from fusion_agents.routers.base import Router as Router
+    from fusion_agents.routers.exploration import Exploration as Exploration
+    from fusion_agents.steps.judging import JudgePolicy as JudgePolicy
     from fusion_agents.stores.routing_log import RoutingLog as RoutingLog
     from fusion_agents.types import Arm as Arm
     from fusion_agents.types import ArmForecast as ArmForecast
