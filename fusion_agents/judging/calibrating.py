@@ -63,7 +63,7 @@ def calibrate(
     if not report.n:
         why = "no answer has both a score of this judge and a measured performance"
         return report.model_copy(update={"refusal": why})
-    figures = _figures(pairs, n_bootstrap, seed)
+    figures = figures_of(pairs, n_bootstrap, seed)
     bins = calibration(pairs.score, pairs.performance)
     report = report.model_copy(
         update={**figures, "bins": () if bins is None else bins.bins, "notes": _notes(report)}
@@ -84,7 +84,8 @@ def store(log: RoutingLog, report: JudgeReport) -> None:
     log.append_calibration(report.calibration)
 
 
-def _figures(pairs: Pairs, n_bootstrap: int, seed: int) -> dict[str, Figure]:
+def figures_of(pairs: Pairs, n_bootstrap: int, seed: int) -> dict[str, Figure]:
+    """The figures of some answers, with intervals if there are at least ten queries."""
     measures = measures_of(pairs, out_of_fold(pairs))
     _, query = np.unique(pairs.query, return_inverse=True)
     once = np.ones(len(query))

@@ -104,8 +104,12 @@ class Canaries:
         self._taken = dict.fromkeys(_FIRST, 0)
 
     def first(self) -> list[Canary]:
-        """Make 20: for the first batch, and for a second look."""
+        """Make 20."""
         return self._made(_FIRST)
+
+    def some(self, count: int) -> list[Canary]:
+        """Make so many, for a further look; a multiple of 20."""
+        return [canary for _ in range(count // 20) for canary in self.first()]
 
     def later(self) -> list[Canary]:
         """Make 10."""

@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.errors import ConfigError, FusionError
 from fusion_agents.judges.base import Case, Judge, Verdict
-from fusion_agents.judging.batch import SIZE, Batch, Checked, Finding, Judged, finding
+from fusion_agents.judging.batch import SIZE, Batch, Checked, Finding, Judged, finding, more_needed
 from fusion_agents.judging.calls import BUDGET, Calls
 from fusion_agents.judging.canaries import Canaries, Canary, missed
 from fusion_agents.judging.cases import Cases
@@ -203,16 +203,14 @@ class LogJudge:
     async def _watch(
         self, group: asyncio.TaskGroup, batch: Batch, asked: list[asyncio.Task[Checked] | None]
     ) -> None:
-        """Decide on a batch; where the first canaries speak against it, ask twenty more."""
+        """Decide on a batch; where its first canaries speak against it, ask more."""
         try:
-            checked = await _ended(asked)
-            found = finding(checked)
-            if found == "wrong" and self.stopping is None:
-                checked += await _ended(await self._ask(group, self._canaries.first()))
-                found = finding(checked)
+            checked, looks = await _ended(asked), 0
+            while self.stopping is None and (more := more_needed(checked, looks)):
+                checked += await _ended(await self._ask(group, self._canaries.some(more)))
+                looks += 1
             self._count_canaries(checked)
-            complete = None not in asked
-            await self._decide(batch, found, complete=complete)
+            await self._decide(batch, finding(checked), complete=None not in asked)
         finally:
             self.progress.dropped += await batch.settle(passed=False)
 

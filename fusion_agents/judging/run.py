@@ -30,9 +30,9 @@ async def judge_log(
     The judge is watched by canaries, answers of which it is known how good they are: with each
     100 answers it is asked about ten of them, with the first about twenty, and the verdicts on a
     batch wait until it is known that nine in ten were right. If they are not, twenty more are
-    asked; if nine in ten of all of these are not right either, the run ends, and nothing of that
-    batch is stored. The same if the judge gives no score to most of them. Judges of something
-    else than whether answers are right need `canaries=False`.
+    asked, and forty more where it is close; if nine in ten of all of these are not right either,
+    the run ends, and nothing of that batch is stored. The same if the judge gives no score to
+    most of them. Judges of something else than whether answers are right need `canaries=False`.
 
     Cancelling the task stops it: calls under way are given up, what was stored stays.
 

@@ -8,8 +8,8 @@ import pytest
 
 from fusion_agents.judges.base import Case, Verdict
 from fusion_agents.judging import judge_log
-from fusion_agents.judging.batch import Checked, finding
-from fusion_agents.judging.canaries import INJECTIONS, MASTER_KEYS, Canaries, Canary
+from fusion_agents.judging.batch import Checked, finding, more_needed
+from fusion_agents.judging.canaries import INJECTIONS, MASTER_KEYS, Canaries, Canary, Kind
 from fusion_agents.judging.known_answers import known_canaries
 from fusion_agents.metrics.catalogue import score
 from fusion_agents.stores.routing_log import RoutingLog
@@ -161,19 +161,42 @@ def test_answers_of_the_log_are_canaries_where_they_are_beyond_doubt(tmp_path: P
     assert responses.count("clear 1") == 1
 
 
+def checked(kind: Kind, right: int, wrong: int = 0, failed: int = 0) -> list[Checked]:
+    canary = Canary(case=Case(query=Query(text="?"), response="!"), kind=kind)
+    good = float(kind == "good")
+    said = [good] * right + [1 - good] * wrong + [None] * failed
+    return [Checked(canary, score) for score in said]
+
+
 @pytest.mark.parametrize(
-    ("right", "wrong", "failed", "found"),
+    ("said", "found"),
     [
-        (9, 1, 0, "right"), (8, 2, 0, "wrong"), (18, 2, 0, "right"), (17, 3, 0, "wrong"),
-        (5, 0, 5, "right"), (4, 0, 6, "failing"), (0, 0, 3, "failing"), (0, 0, 0, "failing"),
+        (checked("bad", 9, 1), "right"),
+        (checked("bad", 8, 2), "wrong"),
+        (checked("bad", 18, 2), "right"),
+        (checked("bad", 17, 3), "wrong"),
+        (checked("bad", 5, 0, 5), "right"),
+        (checked("bad", 4, 0, 6), "failing"),
+        (checked("bad", 0, 0, 3), "failing"),
+        ([], "failing"),
+        (checked("good", 30) + checked("injection", 2, 2), "wrong"),
+        (checked("good", 30) + checked("injection", 3, 1), "right"),
+        (checked("good", 30) + checked("injection", 1, 2), "right"),
     ],
-)  # fmt: skip
-def test_nine_in_ten_must_be_right_and_half_must_be_judged(
-    right: int, wrong: int, failed: int, found: str
+)
+def test_nine_in_ten_must_be_right_and_three_in_four_of_a_kind(
+    said: list[Checked], found: str
 ) -> None:
-    canary = Canary(case=Case(query=Query(text="?"), response="!"), kind="bad")
-    said = [0.0] * right + [1.0] * wrong + [None] * failed
-    assert finding([Checked(canary, score) for score in said]) == found
+    assert finding(said) == found
+
+
+def test_more_canaries_are_asked_where_it_is_close() -> None:
+    assert more_needed(checked("bad", 9, 1), 0) == 0
+    assert more_needed(checked("bad", 7, 3), 0) == 20
+    assert more_needed(checked("bad", 23, 7), 1) == 0
+    assert more_needed(checked("bad", 26, 4), 1) == 40
+    assert more_needed(checked("bad", 60, 10), 2) == 0
+    assert more_needed(checked("bad", 0, 0, 10), 0) == 0
 
 
 async def test_a_refusal_to_judge_canaries_stops_the_run(log: RoutingLog) -> None:
