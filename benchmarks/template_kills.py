@@ -15,6 +15,7 @@ import os
 import random
 import select
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -165,6 +166,9 @@ def kill(folder: Path, kills: int, total: int, seed: int) -> dict[str, object]:
         child.process.kill()
         assert child.end() == -signal.SIGKILL
         phases[child.phase] += 1
+        if (number + 1) % 10 == 0:
+            longest = max(child.seconds, default=0.0)
+            print(f"{number + 1} kills, longest {longest:.1f} s", file=sys.stderr, flush=True)
     child.start()
     while child.listen(1.0):
         pass

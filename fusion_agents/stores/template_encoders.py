@@ -47,16 +47,17 @@ class EncoderShelf:
         self._file = file
         self._given = encoder or LexicalEncoder()
         self._fitted_before = _is_fitted(self._given)
+        self._like = None if encoder is None or self._fitted_before else encoder.portable
         self._current: KeptEncoder | None = None
 
     def current(self, connection: sqlite3.Connection) -> KeptEncoder | None:
-        """The encoder as the ledger has it now; none if there is none yet."""
+        """The encoder as the ledger has it now; none if it has none with these options yet."""
         row = connection.execute(*self._which("id")).fetchone()
         if row is None:
             return None
         if self._current is None or self._current.row != row[0]:
             self._current = KeptEncoder(int(row[0]), self._load(connection, int(row[0])))
-        return self._current
+        return self._current if self._like in (None, self._current.encoder) else None
 
     def ready(self) -> KeptEncoder:
         """The encoder, fitted and kept if it was not yet.

@@ -62,13 +62,7 @@ class Follower:
             StoreError: If the index cannot be filled, even from nothing.
             EncoderError: If a question cannot be encoded.
         """
-        with self._file.reading() as connection:
-            if place := self._known(tenant, connection):
-                return place
-        with self._lock:
-            if not self.encode():
-                return None
-            return self._mended(lambda: self._follow(tenant))
+        return self._mended(lambda: self._place(tenant))
 
     def search(self, tenant: str, search: Callable[[Place, sqlite3.Connection], T]) -> T | None:
         """Search the index of a tenant; none if there is no template at all."""
@@ -77,7 +71,7 @@ class Follower:
             with self._file.reading() as connection:
                 if place := self._known(tenant, connection):
                     return search(place, connection)
-            if (place := self.place(tenant)) is None:
+            if (place := self._place(tenant)) is None:
                 return None
             with self._file.reading() as connection:
                 return search(place, connection)
@@ -103,6 +97,13 @@ class Follower:
             self._followed.clear()
             self._encoded = None
             self._index.drop()
+
+    def _place(self, tenant: str) -> Place | None:
+        with self._lock:
+            with self._file.reading() as connection:
+                if place := self._known(tenant, connection):
+                    return place
+            return self._follow(tenant) if self.encode() else None
 
     def _known(self, tenant: str, connection: sqlite3.Connection) -> Place | None:
         """Where to search, if nothing has changed since the index was brought up to date."""

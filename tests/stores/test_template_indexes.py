@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -182,7 +183,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         RoutingLog(folder / "routing.db") as log,
         TemplateStore(log, ChromaIndex(folder / "index")) as store,
     ):
-        store.add(map(template, range(1_100)))
+        store.add(map(template, range(2_100)))
         store.search("anything")
     return folder
 
@@ -197,7 +198,7 @@ def test_a_damaged_index_is_filled_again(
         RoutingLog(folder / "routing.db") as log,
         TemplateStore(log, ChromaIndex(folder / "index")) as store,
     ):
-        for number in range(0, 1_100, 100):
+        for number in range(0, 2_100, 200):
             (hit,) = store.search(template(number).question, 1)
             assert hit.template == template(number)
     assert len(subfolders(folder / "index")) == 1
@@ -299,6 +300,45 @@ def test_the_same_process_cannot_open_a_folder_twice_either(tmp_path: Path) -> N
 def test_only_the_user_may_read_the_folder(tmp_path: Path) -> None:
     with ChromaIndex(tmp_path / "index")._using():
         assert (tmp_path / "index").stat().st_mode & 0o777 == 0o700
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """Address of a Chroma server on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).with_name("chroma")
+    address = ("--host", "127.0.0.1", "--port", str(port))
+    with subprocess.Popen(
+        [program, "run", "--path", str(tmp_path / "server"), *address],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        while not _listens(port):
+            assert server.poll() is None
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        server.kill()
+
+
+def test_several_processes_may_share_a_server(url: str, log: RoutingLog) -> None:
+    with (
+        TemplateStore(log, ChromaServerIndex(url)) as one,
+        TemplateStore(log, ChromaServerIndex(url)) as two,
+    ):
+        one.add(map(template, range(10)))
+        assert one.search(QUESTIONS[1], 1)[0].template == template(1)
+        assert two.search(QUESTIONS[1], 1)[0].template == template(1)
+        two.retire([template(1).id], "no")
+        assert one.search(QUESTIONS[1], 1)[0].template != template(1)
+        two.rebuild()
+        assert one.search(QUESTIONS[2], 1)[0].template == template(2)
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -239,6 +239,18 @@ def test_another_encoder_has_vectors_of_its_own(store: TemplateStore, log: Routi
     assert found(TemplateStore(log, encoder=fitted), QUESTIONS[1], k=1) == ["query-1"]
 
 
+def test_an_encoder_of_other_options_is_fitted_in_place_of_the_one_that_was_kept(
+    store: TemplateStore, log: RoutingLog
+) -> None:
+    before = store.stats().encoders
+    small = TemplateStore(log, encoder=LexicalEncoder(n_components=2))
+    assert found(small, QUESTIONS[1], k=1) == ["query-1"]
+    after = small.stats().encoders
+    assert len(after) == 1
+    assert after != before
+    assert found(store, QUESTIONS[1], k=1) == ["query-1"]
+
+
 def test_templates_are_kept_when_their_questions_cannot_be_encoded(log: RoutingLog) -> None:
     encoder = _Counting(broken=True)
     store = TemplateStore(log, encoder=encoder)
@@ -369,7 +381,7 @@ def test_requests_of_two_tenants_never_cross(log: RoutingLog) -> None:
     for tenant in ("left", "right"):
         store.add([template(n, tenant=tenant, problem=f"canary of {tenant}") for n in range(50)])
     vectors = store.encode([template(n).question for n in range(50)])
-    for request in range(1_000):
+    for request in range(300):
         tenant = ("left", "right")[request % 2]
         hits = store.search(vectors[request % 50], 3, tenant=tenant)
         assert [hit.template.problem for hit in hits] == [f"canary of {tenant}"] * 3

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 _SPACE: "HNSWConfiguration" = {
     "space": "cosine",
-    "max_neighbors": 16,
-    "ef_construction": 100,
+    "max_neighbors": 32,
+    "ef_construction": 160,
     "ef_search": 200,
+    "sync_threshold": 2_000,  # it writes all of its files each time
 }
 """Measured: the three nearest of 100,000 templates are found in more than 99 of 100 cases."""
 
