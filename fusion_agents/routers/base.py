@@ -379,13 +379,14 @@ class Router(ABC):
         """
         if self.fitted.logged is None:
             return None
-        fresh = ~np.isin(query_numbers(queries), self.fitted.logged)
+        fresh = np.flatnonzero(~np.isin(query_numbers(queries), self.fitted.logged))
         kept = out_of_fold(self.fitted, held_out_rows(self.fitted, queries))
-        own = self._forecast(self._batch(queries, vectors))
-        mixed = {
-            name: np.where(fresh[:, None], getattr(own, name), getattr(kept, name))
-            for name in ("performance", "performance_std", "judge", "judge_std", "cost", "latency")
-        }
+        asked = [queries[row] for row in fresh.tolist()]
+        own = self._forecast(self._batch(asked, None if vectors is None else vectors[fresh]))
+        mixed = {}
+        for name in ("performance", "performance_std", "judge", "judge_std", "cost", "latency"):
+            mixed[name] = getattr(kept, name).copy()
+            mixed[name][fresh] = getattr(own, name)
         return Forecast(arms=self.fitted.arm_nouns, **mixed)
 
     def _masked(

@@ -12,11 +12,13 @@ from fusion_agents.answering.answerer import Answerer
 from fusion_agents.answering.nouns import Answer, Bindings, Call
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.classifiers.base import Classifier, Question
+from fusion_agents.classifiers.learned import LearnedClassifier
 from fusion_agents.conversation import ChainInput
 from fusion_agents.errors import ConfigError, FusionError
 from fusion_agents.objective import Objective
 from fusion_agents.pool.matching import Coverage
 from fusion_agents.pool.pool import Pool
+from fusion_agents.routers.base import Router
 from fusion_agents.steps.judging import JudgePolicy
 from fusion_agents.steps.recording import Recorder
 from fusion_agents.steps.turn import Choices, Turn, read_turn
@@ -67,6 +69,21 @@ class QuerySteps:
     def answerer(self) -> Answerer:
         """The one retry loop; it remembers which arms are failing."""
         return Answerer(self.pool, self.policy)
+
+    def use_router(self, router: Router) -> None:
+        """Let another fitted router decide from the next call on; calls under way are not touched.
+
+        What is explored stays as it is. Arms that the router does not know come last.
+
+        Raises:
+            ConfigError: If it knows none of the arms.
+        """
+        exploration = getattr(self.classifier, "exploration", None)
+        classifier = LearnedClassifier(router, exploration)
+        if classifier.known.isdisjoint(self.arms):
+            known = ", ".join(sorted(map(str, classifier.known)))
+            raise ConfigError(f"the router knows none of the arms in use; it knows {known}")
+        self.classifier = classifier
 
     def __getstate__(self) -> dict[str, object]:
         """All but the answerer, which has threads: a copy learns itself which arms are failing."""
