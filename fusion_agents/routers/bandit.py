@@ -82,7 +82,8 @@ class BanditRouter(Router):
         base: Router whose forecasts are the prior mean: `auto`, `ridge`, `svm`, `knn` or
             `best`.
         policy: `thompson`, `ucb` or `greedy`.
-        width: Standard errors that `ucb` adds; scales the draws of `thompson`.
+        width: Standard errors that `ucb` adds; scales the draws of `thompson`. The bases' standard
+            errors are careful, so that 1 explores more than pays within some thousand answers.
         n_features: Most principal coordinates that the correction sees.
         doubt: Width of the prior in the base's standard errors; with larger values, single answers
             move the forecasts further.
@@ -93,7 +94,7 @@ class BanditRouter(Router):
 
     base: str = "auto"
     policy: str = "thompson"
-    width: float = 1.0
+    width: float = 0.3
     n_features: int = 16
     doubt: float = 1.0
 
