@@ -65,12 +65,16 @@ class Calls:
         return task
 
     async def verdict(self, case: Case) -> Verdict:
-        """Make a call.
+        """Make a call, once in work that was begun: the next call may begin when it has ended.
 
         Raises:
             ConfigError: If there is a budget, and what the call cost is not known.
         """
-        verdict = await ask(self._judge, case, self._config)
+        try:
+            verdict = await ask(self._judge, case, self._config)
+        finally:
+            self._progress.in_flight -= 1
+            self._changed.set()
         self._progress.spent += verdict.cost or 0.0
         if self._judge.calls_models:
             self._spending.settle(verdict.cost, scored=verdict.score is not None)
@@ -101,6 +105,4 @@ class Calls:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        self._progress.in_flight -= 1
-        self._changed.set()
         self._report()

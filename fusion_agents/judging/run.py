@@ -24,8 +24,9 @@ async def judge_log(
     """Judge what is in a log and was not scored by this version of the judge yet.
 
     The same line goes on where an earlier run ended, whatever ended it: verdicts are stored as
-    they come, so a killed run repeats at most the calls that were under way. A verdict without a
-    score is stored with its reason, and tried again by the next run; it is never a zero.
+    they come, so a killed run repeats at most the calls that were under way and those whose
+    verdict was not on the disk yet. A verdict without a score is stored with its reason, and
+    tried again by the next run; it is never a zero.
 
     The judge is watched by canaries, answers of which it is known how good they are: with each
     100 answers it is asked about ten of them, with the first about twenty, and the verdicts on a
