@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion_agents.encoders.lexical import LexicalEncoder
+from fusion_agents.evaluation.chart import WIDTH, Axis, grid
+from fusion_agents.evaluation.markup import Markup, element, join
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import FloatMatrix, Outcomes
 from fusion_agents.refreshing.comparison import columns_of, compare
@@ -166,6 +168,14 @@ def worlds(folder: Path, orders: range) -> Iterator[World]:
         yield World(outcomes.take(rows), Encoding(encoder, vectors[rows]), order)
 
 
+COLOURS = {
+    "loop": "#1f77b4",
+    "full matrix": "#555555",
+    "no exploration": "#d97706",
+    "no refresh": "#b91c1c",
+}
+
+
 # -- results --------------------------------------------------------------------------------
 
 
@@ -227,6 +237,52 @@ def report(results: Path) -> None:
         )
 
 
+def picture(results: Path) -> str:
+    """Gain over the best single arm along the stream, smoothed over three blocks, with bands."""
+    x, y = Axis(START, 3_900, 70, 740), Axis(-6, 8, 360, 50)
+    parts = [
+        element("rect", width=WIDTH, height=440, fill="#fff"),
+        grid(x, y, x_label="queries so far", y_label="points over the best single arm"),
+        element("line", x1=x.start, x2=x.end, y1=y(0), y2=y(0), stroke="#444"),
+    ]
+    drawn = [way for way in COLOURS if any(line["way"] == way for line in read(results))]
+    for number, way in enumerate(drawn):
+        at, mean, reach = curve([line for line in read(results) if line["way"] == way])
+        colour = COLOURS[way]
+        above = [f"{x(a):.1f},{y(v):.1f}" for a, v in zip(at, mean + reach, strict=True)]
+        below = [f"{x(a):.1f},{y(v):.1f}" for a, v in zip(at, mean - reach, strict=True)]
+        middle = [f"{x(a):.1f},{y(v):.1f}" for a, v in zip(at, mean, strict=True)]
+        band = " ".join([*above, *below[::-1]])
+        parts.append(element("polygon", points=band, fill=colour, opacity=0.15))
+        parts.append(
+            element("polyline", points=" ".join(middle), fill="none", stroke=colour, stroke_width=2)
+        )
+        parts.append(element("text", way, x=90, y=80 + 18 * number, fill=colour))
+    style = element("style", Markup("text{font:13px sans-serif}.grid{stroke:#e4e4e4}"))
+    return str(
+        element(
+            "svg",
+            join(style, *parts),
+            xmlns="http://www.w3.org/2000/svg",
+            viewBox=f"0 0 {WIDTH:g} 440",
+        )
+    )
+
+
+def curve(lines: list[dict[str, object]]) -> tuple[NDArray[np.float64], ...]:
+    """Position of each block's middle, mean gain in points and reach of its 95 % interval."""
+    earned, best, sizes = (
+        np.array([line[name] for line in lines], dtype=float)
+        for name in ("earned", "best", "sizes")
+    )
+    gain = 100 * (earned - best)[:, :-1]  # the last block is a short one
+    smooth = np.stack([gain[:, max(0, i - 1) : i + 2].mean(axis=1) for i in range(gain.shape[1])])
+    at = START + np.cumsum(sizes[0][:-1]) - EVERY / 2
+    known = ~np.isnan(smooth).any(axis=1)
+    error = smooth[known].std(axis=1, ddof=min(1, len(lines) - 1)) / np.sqrt(len(lines))
+    return at[known], smooth[known].mean(axis=1), 1.96 * error
+
+
 def interval(values: NDArray[np.float64]) -> str:
     reach = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
     return f"{values.mean():+.2f} [{values.mean() - reach:+.2f}, {values.mean() + reach:+.2f}]"
@@ -239,6 +295,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first order")
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--results", type=Path, default=Path("stream.jsonl"))
+    parser.add_argument("--svg", type=Path, help="draw the curves to this file")
     options = parser.parse_args()
     if not options.data.is_dir():
         print(f"skipped: no logs in {options.data}")
@@ -246,6 +303,8 @@ def main() -> None:
     orders = range(options.first, options.first + options.orders)
     measure(options.data, orders, options.ways, options.results)
     report(options.results)
+    if options.svg is not None:
+        options.svg.write_text(picture(options.results))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent.parent / "examples"
 PROMISES = {
     "agent_with_tools": ("tool: 391", "answered by sim-"),
     "batch_evaluation": ("200 answers, 0 errors", "routed 0."),
+    "feedback_loop": ("version 2:", "rolled back to version 1"),
     "graph_with_checkpointer": ("the thread holds 4 messages", "the log has 2 new entries"),
     "lcel_chain": ("answers 'Quick one: Kofi", "at the lowest cost: sim-"),
     "streaming": ("counted once", "on_chain_start > on_chat_model_start"),
