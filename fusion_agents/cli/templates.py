@@ -253,10 +253,9 @@ def opened(
 def _index(chroma: str | None) -> "TemplateIndex | None":
     if chroma is None:
         return None
-    from fusion_agents.stores.template_indexes.chroma import ChromaIndex, ChromaServerIndex
+    from fusion_agents.stores.template_indexes.chroma import ChromaIndex
 
-    address = chroma.startswith(("http://", "https://"))
-    return ChromaServerIndex(chroma) if address else ChromaIndex(chroma)
+    return ChromaIndex(chroma)
 
 
 def _status(name: str) -> "Status | None":

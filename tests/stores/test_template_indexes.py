@@ -16,7 +16,7 @@ from fusion_agents.encoders.base import Vectors
 from fusion_agents.errors import ConfigError, StoreError
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.template_indexes.base import Mark, TemplateIndex
-from fusion_agents.stores.template_indexes.chroma import ChromaIndex, ChromaServerIndex
+from fusion_agents.stores.template_indexes.chroma import ChromaIndex
 from fusion_agents.stores.template_indexes.exact import ExactIndex
 from fusion_agents.stores.template_indexes.vector_store import VectorStoreIndex
 from fusion_agents.stores.template_store import TemplateStore
@@ -329,8 +329,8 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 def test_several_processes_may_share_a_server(url: str, log: RoutingLog) -> None:
     with (
-        TemplateStore(log, ChromaServerIndex(url)) as one,
-        TemplateStore(log, ChromaServerIndex(url)) as two,
+        TemplateStore(log, ChromaIndex(url)) as one,
+        TemplateStore(log, ChromaIndex(url)) as two,
     ):
         one.add(map(template, range(10)))
         assert one.search(QUESTIONS[1], 1)[0].template == template(1)
@@ -342,8 +342,8 @@ def test_several_processes_may_share_a_server(url: str, log: RoutingLog) -> None
 
 
 def test_a_server_that_is_not_there_is_named() -> None:
-    index = ChromaServerIndex("http://127.0.0.1:9")
+    index = ChromaIndex("http://127.0.0.1:9")
     with pytest.raises(StoreError, match=r"Chroma server http://127.0.0.1:9 cannot be reached"):
         index.mark("one")
     with pytest.raises(ConfigError, match="no address"):
-        ChromaServerIndex("localhost:8000")
+        ChromaIndex("http://:8000")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from fusion_agents.errors import StoreError
 from fusion_agents.stores.template_indexes.base import Mark, Vectors
 
 if TYPE_CHECKING:
@@ -101,3 +102,12 @@ class ChromaCollections:
 
 def _parts(length: int) -> Iterator[slice]:
     return (slice(start, start + _BATCH) for start in range(0, length, _BATCH))
+
+
+def closable(client: object) -> "Client":
+    """What Chroma makes; its annotations say less than what there is."""
+    from chromadb.api.client import Client  # noqa: PLC0415 - heavy
+
+    if not isinstance(client, Client):
+        raise StoreError(f"this version of chromadb makes a {type(client).__name__}")
+    return client
