@@ -30,9 +30,6 @@ _REMEMBERED = 256
 _DOUBT = 0.75
 """Standard errors by which a new arm must be expected to be better than the others."""
 
-_DOUBT_OF_MEAN = 0.25
-"""The same for its mean, if it is to get every query."""
-
 _LEAST_LOSS = 1e-6
 """What a new arm is taken to lose where it is not believed in; more than a tie."""
 
@@ -322,7 +319,7 @@ def _with_new(means: NDArray[np.float64], model: object) -> NDArray[np.float64]:
     if not isinstance(model, AutoModel) or model.cold_start is None:
         return means
     doubted = means.copy()
-    doubted[model.joined] = model.cold_start.mean - _DOUBT_OF_MEAN * model.cold_start.error
+    doubted[model.joined] = model.cold_start.mean - _DOUBT * model.cold_start.error
     return doubted
 
 
