@@ -96,8 +96,8 @@ class Terms(NamedTuple):
 
         * 1 / (1 - share of the weight): an answer pulls the mean towards itself (the jackknife's
           correction; MacKinnon and White, J. Econometrics 29, 1985, HC3).
-        * Student's quantile over the normal one, with as many degrees of freedom as the squared
-          contributions are worth (Satterthwaite, Biometrics 2, 1946).
+        * Student's quantile over the normal one, the effective sample size less one as its degrees
+          of freedom.
         * As if one more answer of the largest weight, with a typical deviation, had been seen:
           with few such answers, the next one would often move the mean further than these did.
         """
@@ -109,7 +109,7 @@ class Terms(NamedTuple):
         squares = (self.weight * deviation) ** 2
         if not squares.any():
             return self
-        freedom = max(float(squares.sum() ** 2 / (squares**2).sum()) - 1, _LEAST_FREEDOM)
+        freedom = max(self.ess - 1, _LEAST_FREEDOM)
         unseen = self.weight.max() ** 2 * float(share @ deviation**2) / squares.sum()
         factor = stdtrit(freedom, _UPPER) / ndtri(_UPPER) * np.sqrt(1 + unseen)
         moved = deviation * factor
