@@ -98,4 +98,5 @@ class ServedChroma:
 def _sessions(client: "Client") -> list["httpx.Client"]:
     """The connections of a client, and of the one for administration that it makes."""
     servers = (client._server, getattr(client._admin_client, "_server", None))
-    return [server._session for server in servers if hasattr(server, "_session")]
+    found = (getattr(server, "_session", None) for server in servers)
+    return [session for session in found if session is not None]
