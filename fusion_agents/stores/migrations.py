@@ -224,6 +224,26 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX template_merges_by_kept ON template_merges (kept)",
         ),
     ),
+    Migration(
+        "keep account of mining templates",
+        (
+            # The key is a digest: nothing here tells what was asked, so forgetting leaves it alone.
+            """
+            CREATE TABLE minings (
+                key TEXT PRIMARY KEY,
+                state TEXT NOT NULL, -- intent, again, done, rejected or error
+                attempts INTEGER NOT NULL, -- how often the summariser was asked
+                expected REAL NOT NULL, -- dollars that the call under way may cost
+                lost REAL NOT NULL DEFAULT 0, -- expected dollars of calls that never ended
+                cost REAL NOT NULL DEFAULT 0, -- dollars of calls that ended
+                reason TEXT, -- what was wrong with what it wrote
+                template INTEGER REFERENCES templates (id) ON DELETE SET NULL,
+                time INTEGER NOT NULL -- of the last change, microseconds since 1970, UTC
+            ) WITHOUT ROWID
+            """,
+            "CREATE INDEX minings_by_template ON minings (template)",
+        ),
+    ),
 )
 
 _HISTORY = """

@@ -14,6 +14,7 @@ from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ConfigError
 from fusion_agents.stores.forgetting import Forgotten
 from fusion_agents.stores.log_writing import Refusal
+from fusion_agents.stores.minings import MiningLedger
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.template_encoders import EncoderShelf
 from fusion_agents.stores.template_files import TemplateImport, export_templates, import_templates
@@ -93,6 +94,11 @@ class TemplateStore:
     def path(self) -> Path:
         """The file of the log."""
         return self._file.path
+
+    @property
+    def minings(self) -> MiningLedger:
+        """The account of what was paid for templates."""
+        return MiningLedger(self._file)
 
     def add(
         self,
