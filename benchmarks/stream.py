@@ -6,6 +6,7 @@ answer is scored and logged with its propensity. Every 250 queries a challenger 
 pass the gate. Beside it run, on the same order:
 
 * `no exploration`: the same with every answer by the router's first choice
+* `no gate`: the loop, but every challenger takes over
 * `no refresh`: the router of the first 300 queries, for ever
 * `full matrix`: a router fitted on every arm's answers to the same past queries (last third only)
 
@@ -150,6 +151,7 @@ def full_matrix(world: World) -> list[float]:
 WAYS: dict[str, Callable[[World], list[float]]] = {
     "loop": lambda world: Stream(world, RATES).run(),
     "full matrix": full_matrix,
+    "no gate": lambda world: Stream(world, RATES, gate=None).run(),
     "no refresh": lambda world: Stream(world, None, refreshes=False).run(),
     "no exploration": lambda world: Stream(world, None).run(),
 }
@@ -172,6 +174,7 @@ COLOURS = {
     "loop": "#1f77b4",
     "full matrix": "#555555",
     "no exploration": "#d97706",
+    "no gate": "#15803d",
     "no refresh": "#b91c1c",
 }
 
@@ -291,7 +294,7 @@ def interval(values: NDArray[np.float64]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--orders", type=int, default=1)
+    parser.add_argument("--orders", type=int, default=1, help="0 to report only")
     parser.add_argument("--first", type=int, default=0, help="number of the first order")
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--results", type=Path, default=Path("stream.jsonl"))
@@ -301,7 +304,8 @@ def main() -> None:
         print(f"skipped: no logs in {options.data}")
         return
     orders = range(options.first, options.first + options.orders)
-    measure(options.data, orders, options.ways, options.results)
+    if orders:
+        measure(options.data, orders, options.ways, options.results)
     report(options.results)
     if options.svg is not None:
         options.svg.write_text(picture(options.results))
