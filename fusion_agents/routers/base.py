@@ -174,10 +174,6 @@ class Router(ABC):
     def update(self, news: LogEntry | Outcomes, vectors: Vectors | None = None) -> Self:
         """Learn from new answers without forgetting; routers that can override this.
 
-        Args:
-            news: An entry of the log, or several as outcomes.
-            vectors: Of their queries, from the router's own encoder, if they are at hand.
-
         Raises:
             ConfigError: If the router can only be fitted anew.
         """
