@@ -12,6 +12,7 @@ import numpy as np
 
 from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ConfigError
+from fusion_agents.quarantine import suspicion
 from fusion_agents.stores.forgetting import Forgotten
 from fusion_agents.stores.log_writing import Refusal
 from fusion_agents.stores.minings import MiningLedger
@@ -36,6 +37,7 @@ from fusion_agents.stores.template_reading import (
 from fusion_agents.stores.template_rows import Hit, Origin, Status, StoredTemplate, Vector
 from fusion_agents.stores.template_writing import (
     Doomed,
+    Examined,
     forget_templates,
     insert_templates,
     mark_templates,
@@ -44,7 +46,7 @@ from fusion_agents.stores.template_writing import (
 )
 from fusion_agents.types import ThoughtTemplate
 
-_BATCH = 1_000
+_BATCH = 500
 _SPARE = 8
 """Candidates beyond those that were asked for, in case the ledger turns some down."""
 _WIDER = 4
@@ -126,7 +128,7 @@ class TemplateStore:
         listener = on_refused or unheard.append
         stored = position = 0
         waiting = iter(templates)
-        while batch := list(islice(waiting, _BATCH)):
+        while batch := [Examined(one, suspicion(one)) for one in islice(waiting, _BATCH)]:
             with self._file.writing() as connection:
                 new, refused = insert_templates(connection, batch, position)
             stored += new

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fusion_agents.errors import DataError, FusionError
-from fusion_agents.quarantine import suspicion
 from fusion_agents.stores.log_rows import Value
 from fusion_agents.stores.log_writing import UNSTORABLE, Refusal, savepoint
 from fusion_agents.stores.template_rows import (
@@ -28,6 +27,14 @@ PAGE = 500
 _COLUMNS = ", ".join(TEMPLATE_COLUMNS)
 
 
+class Examined(NamedTuple):
+    """A template that is about to be stored."""
+
+    template: ThoughtTemplate
+    suspicion: str | None
+    """Why it may not be shown to a model; none if it may."""
+
+
 class Doomed(NamedTuple):
     """What to forget: templates that come from any of these."""
 
@@ -44,7 +51,7 @@ def next_generation(connection: sqlite3.Connection) -> int:
 
 
 def insert_templates(
-    connection: sqlite3.Connection, templates: Sequence[ThoughtTemplate], start: int
+    connection: sqlite3.Connection, templates: Sequence[Examined], start: int
 ) -> tuple[int, list[Refusal]]:
     """Insert templates whose id is new, and say which cannot be stored.
 
@@ -55,10 +62,10 @@ def insert_templates(
     """
     generation = next_generation(connection)
     stored, refused = 0, []
-    for position, template in enumerate(templates, start):
+    for position, (template, suspicion) in enumerate(templates, start):
         try:
             with savepoint(connection):
-                stored += _insert(connection, template, generation)
+                stored += _insert(connection, template, suspicion, generation)
         except FusionError as error:
             refused.append(Refusal(position, template.id, error))
         except UNSTORABLE as error:
@@ -68,19 +75,23 @@ def insert_templates(
     return stored, refused
 
 
-def _insert(connection: sqlite3.Connection, template: ThoughtTemplate, generation: int) -> int:
+def _insert(
+    connection: sqlite3.Connection,
+    template: ThoughtTemplate,
+    suspicion: str | None,
+    generation: int,
+) -> int:
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM templates WHERE key = ?", (template.id,)
     ).fetchone()
     if row is not None:
         _check_same(template_from(row), template)
         return 0
-    reason = suspicion(template)
-    status: Status = "active" if reason is None else "quarantined"
+    status: Status = "active" if suspicion is None else "quarantined"
     marks = ", ".join("?" * (len(TEMPLATE_COLUMNS) + 3))
     number = connection.execute(
         f"INSERT INTO templates ({_COLUMNS}, status, reason, changed) VALUES ({marks})",
-        (*template_values(template), status, reason, generation),
+        (*template_values(template), status, suspicion, generation),
     ).lastrowid
     connection.executemany(
         "INSERT OR IGNORE INTO template_entries VALUES (?, ?)",
