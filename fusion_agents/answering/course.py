@@ -49,7 +49,8 @@ class Course:
     def prepare(self, ask: Ask) -> Request:
         """Make the request; may build a client, and wait for a strategy that waits."""
         call = self._call
-        prompt = self._pool.strategy(ask.arm.strategy).prompt(call.messages, call.query)
+        strategy = self._pool.strategy(ask.arm.strategy).on(call.occasion)
+        prompt = strategy.prompt(call.messages, call.query)
         bound = self._binder.bind(ask.arm.model, self._pool.chat_model, call.bindings)
         return Request(
             bound=bound,

@@ -6,6 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from fusion_agents.strategies.base import Occasion
 from fusion_agents.types import Arm, Attempt, Dollars, Query, Seconds, Usage
 
 NOT_STREAMED = "nostream"
@@ -38,6 +39,8 @@ class Call:
     arms: tuple[Arm, ...]
     """Best first; later ones are fallbacks. Each is in the pool and able to answer."""
     bindings: Bindings = field(default_factory=Bindings)
+    occasion: Occasion = field(default_factory=Occasion)
+    """On whose behalf, for strategies that look something up."""
     tags: tuple[str, ...] = ()
     """Tags of the model's run."""
     metadata: Mapping[str, Any] = field(default_factory=dict)

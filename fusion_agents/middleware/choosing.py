@@ -70,6 +70,7 @@ class Decision(NamedTuple):
             query=turn.query,
             messages=turn.messages,
             arms=self.arms,
+            occasion=turn.occasion,
             metadata={"fusion_turn": turn.key},
         )
 

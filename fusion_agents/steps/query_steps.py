@@ -1,4 +1,4 @@
-"""Classify, answer, judge, record: each step is written once, here."""
+"""Classify, retrieve, answer, judge, record: each step is written once, here."""
 
 import asyncio
 from collections import defaultdict
@@ -23,11 +23,11 @@ from fusion_agents.steps.judging import JudgePolicy
 from fusion_agents.steps.recording import Recorder
 from fusion_agents.steps.turn import Choices, Turn, read_turn
 from fusion_agents.stores.routing_log import RoutingLog
-from fusion_agents.types import Arm, ArmForecast, Judgement, Route
+from fusion_agents.types import Arm, ArmForecast, Judgement, Route, ThoughtTemplate
 
 
 class QuerySteps:
-    """Classify, answer, judge, record.
+    """Classify, retrieve, answer, judge, record.
 
     Args:
         pool: The models.
@@ -172,6 +172,16 @@ class QuerySteps:
             *await self.aclassify_each(turns[middle:], config),
         ]
 
+    # -- retrieve -----------------------------------------------------------------------------
+
+    def retrieve(self, turn: Turn, route: Route) -> tuple[ThoughtTemplate, ...] | None:
+        """Look up the templates that the chosen arm will show; none if it shows no templates.
+
+        Answering does so itself where nobody has done it before.
+        """
+        strategy = self.pool.strategy(route.arm.strategy)
+        return strategy.on(turn.occasion).look_up(turn.query)
+
     # -- answer -------------------------------------------------------------------------------
 
     def call(self, turn: Turn, route: Route) -> Call:
@@ -181,6 +191,7 @@ class QuerySteps:
             messages=turn.messages,
             arms=ranked(turn, route),
             bindings=turn.bindings,
+            occasion=turn.occasion,
             metadata={"fusion_turn": turn.key},
         )
 

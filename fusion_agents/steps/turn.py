@@ -13,7 +13,8 @@ from fusion_agents.conversation import ChainInput, needs_of, query_text, to_mess
 from fusion_agents.errors import ConfigError, ObjectiveError, RouteError
 from fusion_agents.objective import Objective
 from fusion_agents.pool.pool import Pool
-from fusion_agents.types import Arm, Query
+from fusion_agents.strategies.base import Occasion
+from fusion_agents.types import Arm, Query, ThoughtTemplate
 
 
 class Choices(NamedTuple):
@@ -47,6 +48,13 @@ class Turn:
     bindings: Bindings = field(default_factory=Bindings)
     explores: bool = True
     """Whether another arm than the best one may be tried on purpose."""
+    templates: tuple[ThoughtTemplate, ...] | None = None
+    """Thought templates that were looked up for it already."""
+
+    @property
+    def occasion(self) -> Occasion:
+        """What strategies may have to know of it beside its messages."""
+        return Occasion(tenant=self.tenant, templates=self.templates)
 
 
 def turn_key(name: str | UUID | BaseMessage) -> str:

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -44,6 +43,8 @@ from fusion_agents.stores.template_writing import (
     merge_templates,
     set_status,
 )
+from fusion_agents.stores.training import Trust
+from fusion_agents.stores.training_reading import read_trust
 from fusion_agents.types import ThoughtTemplate
 
 _BATCH = 500
@@ -252,6 +253,11 @@ class TemplateStore:
         with self._file.reading() as connection:
             return read_origins(connection, ids)
 
+    def trust(self) -> Trust:
+        """How far sources and tenants are trusted, as `RoutingLog.set_trust` said."""
+        with self._file.reading() as connection:
+            return read_trust(connection)
+
     def stats(self) -> TemplateStats:
         """Sum up what is in the store."""
         with self._file.reading() as connection:
@@ -370,12 +376,7 @@ class TemplateStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _near(self, place: Place, connection: sqlite3.Connection, wanted: Wanted) -> list[Hit]:

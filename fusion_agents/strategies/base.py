@@ -3,11 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from langchain_core.messages import BaseMessage
 
-from fusion_agents.types import Query
+from fusion_agents.types import Query, ThoughtTemplate
+
+
+class Occasion(NamedTuple):
+    """What a strategy may have to know beside the conversation."""
+
+    tenant: str = "default"
+    """On whose behalf; what a strategy looks up is this tenant's alone."""
+    templates: tuple[ThoughtTemplate, ...] | None = None
+    """Thought templates that were looked up already; none if nobody has looked."""
 
 
 class Prompt(NamedTuple):
@@ -36,6 +45,14 @@ class Strategy(ABC):
     @abstractmethod
     def prompt(self, messages: Sequence[BaseMessage], query: Query) -> Prompt:
         """Say what to send; `messages` has at least one message and is not changed."""
+
+    def on(self, occasion: Occasion) -> Self:
+        """The strategy for an occasion; itself if that makes no difference to it."""
+        return self
+
+    def look_up(self, query: Query) -> tuple[ThoughtTemplate, ...] | None:
+        """Find what `prompt` would show for a query; none if it looks up no templates."""
+        return None
 
     @property
     def added_tokens(self) -> int:

@@ -1,0 +1,175 @@
+"""Finds the thought templates that are worth showing for a query."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForRetrieverRun,
+    CallbackManagerForRetrieverRun,
+)
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables.config import run_in_executor
+from pydantic import ConfigDict, Field
+
+from fusion_agents.errors import ConfigError
+from fusion_agents.near_duplicates import near_duplicate_groups
+from fusion_agents.stores.template_rows import Hit
+from fusion_agents.stores.template_store import TemplateStore
+from fusion_agents.stores.training import Trust, is_suspended, level_of_source
+from fusion_agents.types import Query
+
+_CANDIDATES = 64
+"""Nearest templates that are looked at; more than 50, so that a common form of questions is seen
+as such and does not make them near-duplicates."""
+
+_Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class ThoughtTemplateRetriever(BaseRetriever):
+    """Finds thought templates whose question resembles a query, as different ones as possible.
+
+    They are chosen one by one for the similarity of their question with the query, less what it
+    shares with those already chosen. Of the templates of one question and its near-duplicates at
+    most one comes; one that was distilled from the query itself or a near-duplicate never does,
+    so that what is measured on logged queries is no copy of the answer. No task has to be known.
+
+    A source whose trust is `limited` gives at most its share; a `suspended` source or tenant
+    gives nothing.
+
+    Args:
+        store: Where the templates are.
+        k: Most templates.
+        tenant: Whose templates, where a call does not say.
+        min_similarity: Least cosine of a template's question with the query.
+        diversity: Weight of not resembling the templates already chosen (maximal marginal
+            relevance: Carbonell and Goldstein, 1998).
+        max_share: Most of `k` that one limited source may give; one template at least.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    store: TemplateStore = Field(repr=False)
+    k: int = Field(default=3, ge=1)
+    tenant: str = "default"
+    min_similarity: _Fraction = 0.2
+    diversity: _Fraction = 0.3
+    max_share: _Fraction = 1 / 3
+
+    def find(
+        self, query: Query | str, k: int | None = None, *, tenant: str | None = None
+    ) -> list[Hit]:
+        """Find templates, in the order in which they were chosen; a blank query finds none.
+
+        Args:
+            query: A query, or its text.
+            k: Most templates.
+            tenant: Whose templates.
+
+        Raises:
+            ConfigError: If `k` is less than 1.
+            EncoderError: If the query cannot be encoded.
+            StoreError: If the store cannot be read.
+        """
+        asked = Query(text=query) if isinstance(query, str) else query
+        most = self.k if k is None else k
+        if most < 1:
+            raise ConfigError(f"k must be at least 1, not {most}")
+        if not asked.text.strip():
+            return []
+        hits = self.store.search(
+            asked.text,
+            max(_CANDIDATES, 4 * most),
+            tenant=self.tenant if tenant is None else tenant,
+            min_similarity=self.min_similarity,
+            exclude_queries=(asked.id,),
+        )
+        candidates = self._others(asked, hits)
+        chosen: list[_Candidate] = []
+        trust = self.store.trust()
+        while len(chosen) < most:
+            left = [one for one in candidates if self._fits(one, chosen, most, trust)]
+            if not left:
+                break
+            chosen.append(max(left, key=lambda one: self._worth(one.hit, chosen)))
+        return [one.hit for one in chosen]
+
+    def _others(self, asked: Query, hits: Sequence[Hit]) -> "list[_Candidate]":
+        """The hits that come from other questions than the query, each with its questions."""
+        origins = self.store.origins([hit.template.id for hit in hits])
+        asked_before = [
+            [(hit.template.query_id, hit.template.question), *origins.get(hit.template.id, [])]
+            for hit in hits
+        ]
+        texts = [text for questions in asked_before for _, text in questions]
+        same, *groups = near_duplicate_groups([asked.text, *texts]).tolist()
+        numbers = iter(groups)
+        candidates = [
+            _Candidate(
+                hit,
+                frozenset(name for name, _ in questions),
+                frozenset(next(numbers) for _ in questions),
+            )
+            for hit, questions in zip(hits, asked_before, strict=True)
+        ]
+        return [
+            one for one in candidates if same not in one.groups and asked.id not in one.query_ids
+        ]
+
+    def _fits(
+        self, one: "_Candidate", chosen: "Sequence[_Candidate]", most: int, trust: Trust
+    ) -> bool:
+        template = one.hit.template
+        if is_suspended(trust, template.source, template.tenant):
+            return False
+        if any(one.query_ids & other.query_ids or one.groups & other.groups for other in chosen):
+            return False
+        if level_of_source(trust, template.source) != "limited":
+            return True
+        given = Counter(other.hit.template.source for other in chosen)
+        return given[template.source] < max(1, int(self.max_share * most + 1e-9))
+
+    def _worth(self, hit: Hit, chosen: "Sequence[_Candidate]") -> float:
+        alike = max((float(hit.vector @ other.hit.vector) for other in chosen), default=0.0)
+        return (1 - self.diversity) * hit.similarity - self.diversity * max(alike, 0.0)
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        k: int | None = None,
+        tenant: str | None = None,
+    ) -> list[Document]:
+        return [_document(hit) for hit in self.find(query, k, tenant=tenant)]
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        k: int | None = None,
+        tenant: str | None = None,
+    ) -> list[Document]:
+        found = await run_in_executor(None, self.find, query, k, tenant=tenant)
+        return [_document(hit) for hit in found]
+
+
+class _Candidate(NamedTuple):
+    """A hit and the questions behind it, those of merged templates among them."""
+
+    hit: Hit
+    query_ids: frozenset[str]
+    groups: frozenset[int]
+    """Near-duplicates share one."""
+
+
+def _document(hit: Hit) -> Document:
+    """The template's sentences, with what is known of it as metadata."""
+    template = hit.template
+    known = template.model_dump(
+        mode="json", include={"question", "query_id", "task", "pitfall", "source", "tenant"}
+    )
+    metadata = {**known, "similarity": hit.similarity}
+    return Document(id=template.id, page_content=template.text, metadata=metadata)
