@@ -84,8 +84,8 @@ def batch(
     """
     from fusion_agents.cli.answer_file import appending, check_answer_file, read_earlier
     from fusion_agents.cli.batch_run import BatchRun
-    from fusion_agents.cli.file_lock import locked
     from fusion_agents.errors import ConfigError
+    from fusion_agents.file_lock import locked
 
     check_answer_file(output)
     if output.exists() and output.samefile(input):

@@ -150,9 +150,9 @@ def _run(
     samples: int,
     **options: object,
 ) -> None:
-    from fusion_agents.cli.file_lock import locked
     from fusion_agents.collecting.collector import Collector
     from fusion_agents.errors import StoreError
+    from fusion_agents.file_lock import locked
     from fusion_agents.stores.routing_log import RoutingLog
 
     planned = asked.n_queries * len(arms) * samples
@@ -189,9 +189,9 @@ def _say_how_to_go_on() -> None:
 
 
 def _score(log: Path) -> None:
-    from fusion_agents.cli.file_lock import locked
     from fusion_agents.collecting.scoring import score_log
     from fusion_agents.errors import ConfigError
+    from fusion_agents.file_lock import locked
     from fusion_agents.stores.routing_log import RoutingLog
 
     if not log.exists():

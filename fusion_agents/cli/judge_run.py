@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fusion_agents.cli.file_lock import locked
 from fusion_agents.cli.judge_report import judge_progress
 from fusion_agents.cli.stopping import stopping_on_signals
+from fusion_agents.file_lock import locked
 from fusion_agents.judges.base import Judge
 from fusion_agents.judging.estimate import JudgeEstimate, estimate
 from fusion_agents.judging.log_judge import BUDGET, LogJudge

@@ -21,8 +21,8 @@ from typer.testing import Result
 
 from fusion_agents.chain import FusionRouterChain
 from fusion_agents.cli.batch_run import BatchRun
-from fusion_agents.cli.file_lock import locked
 from fusion_agents.errors import RowError
+from fusion_agents.file_lock import locked
 from fusion_agents.routers.artefact import load_router
 from fusion_agents.steps.turn import Choices
 from fusion_agents.stores.routing_log import RoutingLog
