@@ -8,12 +8,13 @@ import tempfile
 from pathlib import Path
 
 from fusion_agents import FusionRouterChain, RoutingLog
-from fusion_agents.refreshing import Refresher, Versions, refresh
+from fusion_agents.refreshing import Gate, Refresher, Versions, refresh
 from fusion_agents.simulation import simulate_log
 from fusion_agents.testing.replay import ReplayChatModel
 from fusion_agents.types import Calibration, Judgement
 
 ROUTER = "knn:k=30"
+GATE = Gate(margin=0.03)  # a log this small leaves much open
 
 
 def main() -> None:
@@ -64,7 +65,7 @@ def main() -> None:
         )
 
         refresher = Refresher(versions, chain.steps.use_router)  # in an app: `with refresher:`
-        report = refresh(log, versions, ROUTER)
+        report = refresh(log, versions, ROUTER, gate=GATE)
         print("version 2:", report.verdict, "-", report.reason)
         print("the chain took it over:", refresher.look())
 

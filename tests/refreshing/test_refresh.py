@@ -106,9 +106,10 @@ def test_limited_sources_teach_but_do_not_vote(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("everywhere", "recent", "promoted", "why"),
     [
-        (difference(0.0), None, True, "not worse"),
-        (difference(-0.004), difference(-0.005), True, "not worse"),
-        (difference(-0.006), None, False, "worse than the current"),
+        (difference(0.001), None, True, "not worse"),
+        (difference(0.006, 0.05), difference(-0.005), True, "not worse"),
+        (difference(0.0, 0.02), None, False, "perhaps worse than the current"),
+        (difference(-0.02), None, False, "worse than the current"),
         (difference(0.02), difference(-0.02), False, "new to both"),
         (difference(0.02, n=49), None, False, "only 49 queries"),
         (None, None, False, "only 0 queries"),
