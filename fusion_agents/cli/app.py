@@ -28,6 +28,7 @@ from fusion_agents.cli.refresh import refresh, rollback
 from fusion_agents.cli.route import route
 from fusion_agents.cli.routers import routers
 from fusion_agents.cli.templates import templates
+from fusion_agents.cli.templates_mine import mine
 from fusion_agents.errors import FusionError
 
 
@@ -82,6 +83,7 @@ app.command()(refresh)
 app.command()(rollback)
 app.command()(forget)
 app.command()(routers)
+templates.command()(mine)
 app.add_typer(templates, name="templates")
 app.command()(demo)
 app.command()(doctor)
