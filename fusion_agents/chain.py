@@ -92,8 +92,8 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             models: Named as in the log: chat models or `init_chat_model` strings by name, a
                 `Pool`, or the path of a `models.toml`.
             config_prefix: Of the configurable keys.
-            **options: `objective`, `router`, `encoder`, `policy`, `record`, `judge`, `explore`
-                and `seed`, as `fusion_agents.steps.options.LogOptions` describes them.
+            **options: `objective`, `router`, `encoder`, `policy`, `record`, `judge`, `explore`,
+                `templates` and `seed`, as `fusion_agents.steps.options.LogOptions` describes them.
 
         Raises:
             ConfigError: If the log and the pool have no arm in common.
@@ -117,8 +117,8 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
             router: The router or its directory.
             models: Named as in the log that the router learned from; as in `from_log`.
             config_prefix: Of the configurable keys.
-            **options: `objective`, `log`, `encoder`, `policy`, `record`, `judge` and `explore`,
-                as `fusion_agents.steps.options.RouterOptions` describes them.
+            **options: `objective`, `log`, `encoder`, `policy`, `record`, `judge`, `explore` and
+                `templates`, as `fusion_agents.steps.options.RouterOptions` describes them.
 
         Raises:
             ArtefactError: If the saved router is damaged.
@@ -136,7 +136,7 @@ class FusionRouterChain(Runnable[ChainInput, AIMessage]):
         Args:
             models: As in `from_log`.
             config_prefix: Of the configurable keys.
-            **options: `classifier`, `objective`, `policy`, `record` and `judge`, as
+            **options: `classifier`, `objective`, `policy`, `record`, `judge` and `templates`, as
                 `fusion_agents.steps.options.ModelsOptions` describes them.
         """
         return cls(steps_from_models(models, **options), config_prefix=config_prefix)

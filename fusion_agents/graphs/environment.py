@@ -21,6 +21,7 @@ ROUTER = "FUSION_AGENTS_ROUTER"
 OBJECTIVE = "FUSION_AGENTS_OBJECTIVE"
 JUDGE = "FUSION_AGENTS_JUDGE"
 EXPLORE = "FUSION_AGENTS_EXPLORE"
+TEMPLATES = "FUSION_AGENTS_TEMPLATES"
 
 _LLM = "llm"
 
@@ -36,6 +37,8 @@ def steps_from_environment(environment: Mapping[str, str] | None = None) -> Quer
     * `FUSION_AGENTS_OBJECTIVE`: the usual objective.
     * `FUSION_AGENTS_JUDGE`: who judges each answer before it is recorded, such as
       `rubric:gpt-5-mini`; nobody without it.
+    * `FUSION_AGENTS_TEMPLATES`: the path of a log with thought templates for arms `@thought`;
+      without it, those of `FUSION_AGENTS_LOG`.
     * `FUSION_AGENTS_EXPLORE`: how often a router tries another arm, such as `0.05`; never without
       it.
 
@@ -55,7 +58,9 @@ def steps_from_environment(environment: Mapping[str, str] | None = None) -> Quer
     pool = Pool.from_toml(models)
     log = RoutingLog(given[LOG]) if given.get(LOG) else None
     usual = StepOptions(
-        objective=given.get(OBJECTIVE) or "performance-first", judge=given.get(JUDGE) or None
+        objective=given.get(OBJECTIVE) or "performance-first",
+        judge=given.get(JUDGE) or None,
+        templates=given.get(TEMPLATES) or None,
     )
     steps = _steps(pool, log, given.get(ROUTER) or "", usual, given.get(EXPLORE) or None)
     _warm_up(steps)

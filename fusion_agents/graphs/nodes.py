@@ -86,7 +86,7 @@ class Node(Runnable[QueryState, Given]):
 
 
 class QueryNodes:
-    """Classify, answer, judge, record: a method each, and one for an event loop.
+    """Classify, retrieve, answer, judge, record: a method each, and one for an event loop.
 
     Args:
         source: The steps, or what makes them; it is called by the first run, once unless it
@@ -132,6 +132,20 @@ class QueryNodes:
         await steps.know_models()
         turn = steps.turn(state["messages"], _choices(state), self.bindings)
         return _classified(state, turn, (await steps.aclassify([turn], config))[0])
+
+    # -- retrieve -----------------------------------------------------------------------------
+
+    def retrieve(self, state: QueryState, config: RunnableConfig | None = None) -> QueryUpdate:
+        """Look up the thought templates that the chosen arm will show, if it shows any."""
+        found = self.steps().retrieve(kept_turn(state, self.bindings), kept_route(state))
+        kept = None if found is None else [template.model_dump(mode="json") for template in found]
+        return QueryUpdate(templates=kept)
+
+    async def aretrieve(
+        self, state: QueryState, config: RunnableConfig | None = None
+    ) -> QueryUpdate:
+        """The same for an event loop."""
+        return await asyncio.to_thread(self.retrieve, state, config)
 
     # -- answer -------------------------------------------------------------------------------
 
@@ -230,6 +244,8 @@ def _classified(state: QueryState, turn: Turn, route: Route) -> QueryUpdate:
     )
     if state.get("judgement") is not None:
         update["judgement"] = None
+    if state.get("templates") is not None:
+        update["templates"] = None
     return update
 
 

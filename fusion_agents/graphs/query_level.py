@@ -1,5 +1,8 @@
 """Query-level fusion as a LangGraph state machine: classify, answer, judge, record."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
@@ -39,22 +42,25 @@ def build_query_level_graph(
         store: For nodes of yours; these use none.
         name: Of the graph's runs.
     """
-    nodes = QueryNodes(steps, bindings)
+    composed = compose(QueryNodes(steps, bindings), ("classify", "answer", "judge", "record"))
+    return composed.compile(checkpointer=checkpointer, store=store, name=name)
+
+
+def compose(
+    nodes: QueryNodes, names: Sequence[str]
+) -> StateGraph[QueryState, QueryContext, QueryInput, QueryState]:
+    """Put nodes one behind the other; only `judge` is passed by where it has nothing to do."""
     graph = StateGraph(QueryState, context_schema=QueryContext, input_schema=QueryInput)
-    for called, run, arun in (
-        ("classify", nodes.classify, nodes.aclassify),
-        ("answer", nodes.answer, nodes.aanswer),
-        ("judge", nodes.judge, nodes.ajudge),
-        ("record", nodes.record, nodes.arecord),
-    ):
-        graph.add_node(called, Node(called, run, arun), retry_policy=STORE_RETRIES)
-    graph.add_edge(START, "classify")
-    graph.add_edge("classify", "answer")
-    fork = Node("after_answer", nodes.after_answer, nodes.aafter_answer)
-    graph.add_conditional_edges("answer", fork, ["judge", "record"])
-    graph.add_edge("judge", "record")
-    graph.add_edge("record", END)
-    return graph.compile(checkpointer=checkpointer, store=store, name=name)
+    for name in names:
+        node = Node(name, getattr(nodes, name), getattr(nodes, f"a{name}"))
+        graph.add_node(name, node, retry_policy=STORE_RETRIES)
+    for before, after in pairwise((START, *names, END)):
+        if after == "judge":
+            fork = Node("after_answer", nodes.after_answer, nodes.aafter_answer)
+            graph.add_conditional_edges(before, fork, ["judge", "record"])
+        else:
+            graph.add_edge(before, after)
+    return graph
 
 
 graph = build_query_level_graph(steps_from_environment)

@@ -1,4 +1,4 @@
-"""What a query-level graph keeps between its nodes, and what a run may choose.
+"""What the graphs keep between its nodes, and what a run may choose.
 
 Everything here is messages or plain JSON, so that any checkpointer can store it and none has to
 import a class of ours to read it back (`LANGGRAPH_STRICT_MSGPACK=true` works).
@@ -14,7 +14,7 @@ from fusion_agents.answering.nouns import Answer, Bindings
 from fusion_agents.errors import DataError
 from fusion_agents.objective import Objective
 from fusion_agents.steps.turn import Choices, Turn
-from fusion_agents.types import Arm, Attempt, Judgement, Noun, Query, Route
+from fusion_agents.types import Arm, Attempt, Judgement, Noun, Query, Route, ThoughtTemplate
 
 
 class QueryContext(Noun):
@@ -67,6 +67,9 @@ class QueryState(QueryInput, total=False):
     turn: TurnState
     route: dict[str, Any]
     """The `fusion_agents.types.Route` as JSON."""
+    templates: list[dict[str, Any]] | None
+    """What was looked up for the chosen arm, each `fusion_agents.types.ThoughtTemplate` as JSON;
+    none if nothing was looked up."""
     answer: AnswerState | None
     judgement: dict[str, Any] | None
     """The `fusion_agents.types.Judgement` of the answer as JSON, where one was made."""
@@ -80,6 +83,7 @@ class QueryUpdate(TypedDict, total=False):
     messages: list[AnyMessage]
     turn: TurnState
     route: dict[str, Any]
+    templates: list[dict[str, Any]] | None
     answer: AnswerState | None
     judgement: dict[str, Any] | None
     entries: list[str]
@@ -107,7 +111,14 @@ def kept_turn(state: QueryState, bindings: Bindings) -> Turn:
         objective=Objective.model_validate(kept["objective"]),
         tenant=kept["tenant"],
         bindings=bindings,
+        templates=kept_templates(state),
     )
+
+
+def kept_templates(state: QueryState) -> tuple[ThoughtTemplate, ...] | None:
+    """The templates that were looked up for the turn; none if nobody looked."""
+    kept = state.get("templates")
+    return None if kept is None else tuple(map(ThoughtTemplate.model_validate, kept))
 
 
 def kept_route(state: QueryState) -> Route:

@@ -153,8 +153,8 @@ class Pool:
         cls = strategy_classes().get(name)
         if cls is not None:
             raise ConfigError(
-                f"the strategy {name!r} learns from a log: make it with "
-                f"{cls.__name__}.from_log and pass it as strategies={{{name!r}: ...}}"
+                f"the strategy {name!r} looks things up: pass the log that it shall use, or make "
+                f"a {cls.__name__} and pass it as strategies={{{name!r}: ...}}"
             )
         raise ConfigError(f"unknown strategy {name!r}: use one of {', '.join(self._strategies)}")
 

@@ -1,7 +1,7 @@
 """Making the steps from what a user has: a log, a saved router, or models alone."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,14 @@ from fusion_agents.routers.base import Router
 from fusion_agents.routers.catalogue import make_router
 from fusion_agents.routers.exploration import Exploration
 from fusion_agents.steps.judging import Judging, judge_policy
+from fusion_agents.steps.lookups import Log, Templates, check_used, with_lookups
 from fusion_agents.steps.options import Exploring
 from fusion_agents.steps.query_steps import QuerySteps
 from fusion_agents.stores.opening import open_log
 from fusion_agents.stores.routing_log import RoutingLog
-from fusion_agents.stores.training import is_suspended
-from fusion_agents.strategies.few_shot import FewShotStrategy
-from fusion_agents.types import Arm, LogEntry
+from fusion_agents.types import Arm
 
 logger = logging.getLogger(__name__)
-
-_FEW_SHOT = FewShotStrategy.name
 
 Models = Pool | Mapping[str, Any] | str | Path
 """A pool, what `Pool` takes, or the path of a `models.toml`."""
@@ -59,6 +56,7 @@ def steps_from_log(
     seed: int = 0,
     judge: Judging | None = None,
     explore: Exploring = None,
+    templates: Templates | None = None,
 ) -> QuerySteps:
     """Fit a router on a log, for the arms that both the log and the pool have.
 
@@ -73,6 +71,7 @@ def steps_from_log(
         seed: Of the router.
         judge: Who judges the answers, which of them and when; nobody by default.
         explore: How often to try another arm than the best one; never by default.
+        templates: Where `thought` finds templates; in the log itself by default.
 
     Raises:
         ConfigError: If the log and the pool have no arm in common, or `judge` or `explore` cannot
@@ -92,7 +91,7 @@ def steps_from_log(
                 "the log has nothing to learn from: collect or import entries first, or begin with "
                 "FusionRouterChain.from_models"
             )
-        pool, coverage = _covered(read_pool(models), outcomes.arms, opened)
+        pool, coverage = _covered(read_pool(models), outcomes.arms, opened, log, templates)
         fitted = _fitted(router, outcomes, coverage, encoder, seed)
     finally:
         if opened is not log:
@@ -121,6 +120,7 @@ def steps_from_router(
     record: bool | RoutingLog = False,
     judge: Judging | None = None,
     explore: Exploring = None,
+    templates: Templates | None = None,
 ) -> QuerySteps:
     """Use a fitted router, or one that `save_router` saved.
 
@@ -134,6 +134,7 @@ def steps_from_router(
         record: Whether what is answered goes into `log`, or another log for it.
         judge: Who judges the answers, which of them and when; nobody by default.
         explore: How often to try another arm than the best one; never by default.
+        templates: Where `thought` finds templates; in the log itself by default.
 
     Raises:
         ArtefactError: If the saved router is damaged.
@@ -143,7 +144,7 @@ def steps_from_router(
     if record is True and log is None:
         raise ConfigError("to record, pass the log as well")
     fitted = router if isinstance(router, Router) else load_router(router, encoder=encoder)
-    pool, coverage = _covered(read_pool(models), fitted.fitted.arm_nouns, log)
+    pool, coverage = _covered(read_pool(models), fitted.fitted.arm_nouns, log, log, templates)
     _check_weights(objective, fitted)
     return QuerySteps(
         pool=pool,
@@ -165,6 +166,7 @@ def steps_from_models(
     policy: AnswerPolicy | None = None,
     record: RoutingLog | None = None,
     judge: Judging | None = None,
+    templates: Templates | None = None,
 ) -> QuerySteps:
     """Choose among all arms of a pool without a log.
 
@@ -176,11 +178,14 @@ def steps_from_models(
         policy: How hard to try for an answer.
         record: Log that what is answered goes into.
         judge: Who judges the answers, which of them and when; nobody by default.
+        templates: Where `thought` finds templates; in the log that is recorded to by default.
 
     Raises:
-        ConfigError: If the pool has no model of that name.
+        ConfigError: If the pool has no model of that name, or `templates` has no templates.
     """
     pool = read_pool(models)
+    pool = with_lookups(pool, (), opened=record, log=record, templates=templates)
+    check_used(templates, pool.arms)
     if classifier is None:
         classifier = next(iter(pool.models))
     if isinstance(classifier, str):
@@ -196,10 +201,16 @@ def steps_from_models(
     )
 
 
-def _covered(pool: Pool, logged: Sequence[Arm], log: RoutingLog | None) -> tuple[Pool, Coverage]:
-    if log is not None and _wants_examples(pool, logged):
-        pool = _with_examples(pool, log)
+def _covered(
+    pool: Pool,
+    logged: Sequence[Arm],
+    opened: RoutingLog | None,
+    log: Log | None,
+    templates: Templates | None,
+) -> tuple[Pool, Coverage]:
+    pool = with_lookups(pool, logged, opened=opened, log=log, templates=templates)
     coverage = pool.for_arms(logged)
+    check_used(templates, coverage.arms)
     if not coverage.learned:
         raise ConfigError(
             f"the log and the pool have no arm in common, so nothing can be learned: "
@@ -208,29 +219,6 @@ def _covered(pool: Pool, logged: Sequence[Arm], log: RoutingLog | None) -> tuple
     if coverage.unlearned or coverage.unavailable:
         logger.warning("%s", coverage.report())
     return pool, coverage
-
-
-def _wants_examples(pool: Pool, logged: Sequence[Arm]) -> bool:
-    """Whether the pool or the log names `few-shot`, and nobody has made it yet."""
-    if _FEW_SHOT in pool.strategies:
-        return False
-    named = any(arm.strategy == _FEW_SHOT and arm.model in pool.models for arm in logged)
-    return named or _FEW_SHOT in pool.missing_strategies
-
-
-def _with_examples(pool: Pool, log: RoutingLog) -> Pool:
-    """The pool with `few-shot`; without it if the log has no example, as other arms still work."""
-    try:
-        return pool.with_strategies({_FEW_SHOT: FewShotStrategy.from_log(_learnable(log))})
-    except EmptyLogError as error:
-        logger.warning("nothing is prompted as %r: %s", _FEW_SHOT, error)
-        return pool
-
-
-def _learnable(log: RoutingLog) -> Iterator[LogEntry]:
-    """The entries but those of suspended sources and tenants."""
-    trust = log.trust()
-    return (one for one in log.scan() if not is_suspended(trust, one.source, one.tenant))
 
 
 def _fitted(

@@ -20,8 +20,9 @@ def evidence(
 
     Keys: `arm` (chosen), `objective`, `utility`, `propensity`, `router`, `router_version`,
     `reason`, `forecast` (one dict an arm, best first), `turn`, `tenant`; after an answer also
-    `answered_by`, `attempts`, `cost` and `latency` of the attempts, and `routing_cost`; if the
-    answer was judged also `judgement`: `score`, `reason`, `judge`, `judge_version`, `cost`.
+    `answered_by`, `attempts`, `cost` and `latency` of the attempts, and `routing_cost`; with
+    thought templates in the prompt also `template_ids`; if the answer was judged also `judgement`:
+    `score`, `reason`, `judge`, `judge_version`, `cost`.
     """
     found: dict[str, JsonValue] = {
         "arm": str(route.arm),
@@ -54,6 +55,8 @@ def evidence(
             "cost": answer.cost,
             "latency": _short(answer.latency),
         }
+    if answer is not None and answer.template_ids:
+        found["template_ids"] = list(answer.template_ids)
     if judgement is not None:
         kept = {"score", "reason", "judge", "judge_version", "cost"}
         found["judgement"] = judgement.model_dump(mode="json", include=kept)

@@ -9,6 +9,7 @@ from fusion_agents.objective import Objective
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.exploration import Exploration
 from fusion_agents.steps.judging import Judging
+from fusion_agents.steps.lookups import Templates
 from fusion_agents.stores.routing_log import RoutingLog
 
 Exploring = Exploration | float | str | None
@@ -25,6 +26,10 @@ class StepOptions(TypedDict, total=False):
     judge: Judging | None
     """Who judges the answers: a judge or the text of one, such as `rubric:gpt-5-mini`, that judges
     each before it is given; or a `JudgePolicy`. Nobody by default."""
+    templates: Templates | None
+    """Where the strategy `thought` finds templates: a `TemplateStore`, a
+    `ThoughtTemplateRetriever`, or a log or the path of its database; by default, the log that is
+    learned from or recorded to. A call gets those of its tenant alone."""
 
 
 class ModelsOptions(StepOptions, total=False):
@@ -51,7 +56,7 @@ class RouterOptions(LearnedOptions, total=False):
     """Steps from a fitted router."""
 
     log: RoutingLog | None
-    """For strategies that look things up in it (`few-shot`), and to record to."""
+    """For strategies that look things up in it (`few-shot`, `thought`), and to record to."""
 
 
 class LogOptions(LearnedOptions, total=False):
