@@ -50,8 +50,8 @@ def check(draft: Draft, source: Source, *, max_reasoning: int = 3) -> str | None
     """
     text = " ".join(filter(None, draft))
     return (
-        _check_length(draft, max_reasoning)
-        or _check_form(text)
+        _check_form(text)
+        or _check_length(draft, max_reasoning)
         or find_leak(text, source)
         or _check_script(text, source.question)
         or _check_copy(text, source)
