@@ -5,6 +5,7 @@ from pathlib import Path
 from fusion_agents.encoders.base import Encoder, NoEncoder
 from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.errors import ArtefactError, EmptyLogError
+from fusion_agents.refreshing.cross_fitting import keep_out_of_fold
 from fusion_agents.refreshing.versions import Versions
 from fusion_agents.routers.artefact import load_router, save_router
 from fusion_agents.routers.base import Router
@@ -50,8 +51,10 @@ def refit(
         )
     if isinstance(router.encoder, NoEncoder):
         router.encoder = LexicalEncoder()
-    router.fit(outcomes.take_arms(columns))
+    left = outcomes.take_arms(columns)
+    router.fit(left)
     if (path / POINTER).exists():
+        keep_out_of_fold(router, left)
         Versions(path).restart(router, reason)
     else:
         save_router(router, path)
