@@ -55,10 +55,13 @@ def refresh(
       fusion-agents refresh --log routing.db --router-dir router --check
     """
     from fusion_agents.encoders.catalogue import make_encoder
+    from fusion_agents.errors import ConfigError
     from fusion_agents.refreshing.refresh import refresh as refresh_router
     from fusion_agents.refreshing.versions import Versions
     from fusion_agents.stores.opening import open_log
 
+    if check and release:
+        raise ConfigError("--check changes nothing and --release does: give one of them")
     versions = Versions(router_dir, keep=keep)
     if release:
         versions.release()

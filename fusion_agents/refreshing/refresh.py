@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusion_agents.encoders.base import Encoder
-from fusion_agents.errors import ConfigError, EmptyLogError
+from fusion_agents.errors import ArtefactError, ConfigError, EmptyLogError
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.refreshing.comparison import Comparison, compare
@@ -13,7 +13,7 @@ from fusion_agents.refreshing.drift import DriftReport, find_drift
 from fusion_agents.refreshing.gate import Gate, Ruling
 from fusion_agents.refreshing.versions import Verdict, Version, Versions
 from fusion_agents.routers.base import Router
-from fusion_agents.routers.catalogue import make_router
+from fusion_agents.routers.catalogue import hyper_parameters, make_router
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.training import TrainingPolicy, TrainingReport
 
@@ -136,6 +136,18 @@ def only_unsaved(encoder: Encoder | None) -> Encoder | None:
 
 
 def _is_known(folder: Versions, made: Router, outcomes: Outcomes) -> bool:
-    """Whether a version learned from exactly this already."""
+    """Whether a version with the same options learned from exactly this already."""
     version = f"{made.name}-{outcomes.fingerprint[:12]}"
-    return any(one.router == version for one in folder.history.versions)
+    kept = (one.name for one in folder.history.versions if one.router == version)
+    return any(_is_same(folder, name, made) for name in kept)
+
+
+def _is_same(folder: Versions, name: str, made: Router) -> bool:
+    try:
+        kept = folder.router(name, encoder=only_unsaved(made.encoder))
+    except ArtefactError:
+        return False  # damaged, or made with another encoder
+    options = hyper_parameters(type(made))
+    if made.needs_vectors and kept.encoder.name != made.encoder.name:
+        return False
+    return all(getattr(kept, option) == getattr(made, option) for option in options)

@@ -1,11 +1,12 @@
 """Every fitted router kept as a version of its own; one of them is current."""
 
 import json
+import os
 import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +17,7 @@ from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ArtefactError, ConfigError
 from fusion_agents.file_lock import locked
 from fusion_agents.refreshing.comparison import Comparison
-from fusion_agents.routers.artefact import load_router, save_router
+from fusion_agents.routers.artefact import foreign_files, load_router, save_router
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.files import read_file, write_file
 from fusion_agents.routers.pointer import MAX_POINTER, POINTER, VERSION_NAME
@@ -207,7 +208,8 @@ class Versions:
             self._write(history.model_copy(update={"current": version.name, "versions": (alone,)}))
             for other in history.versions:
                 if other.name != version.name:
-                    shutil.rmtree(self.folder / other.name)
+                    with suppress(FileNotFoundError):  # somebody has removed it already
+                        shutil.rmtree(self.folder / other.name)
         return alone
 
     def rollback(self, to: str | None = None) -> Version:
@@ -220,9 +222,9 @@ class Versions:
             ConfigError: If there is no such version, or none before the current one.
             ArtefactError: If that version is damaged; nothing changes.
         """
+        if self.history.current is None:
+            raise ConfigError(f"{str(self.folder)!r} has no version yet: nothing to go back to")
         with self._writing() as history:
-            if history.current is None:
-                raise ConfigError(f"{str(self.folder)!r} has no version yet: nothing to go back to")
             to = to or history.named(history.current).parent
             if to is None:
                 raise ConfigError(
@@ -235,6 +237,8 @@ class Versions:
 
     def release(self) -> None:
         """Let challengers be promoted again after a rollback."""
+        if not self.history.held:
+            return
         with self._writing() as history:
             self._write(history.model_copy(update={"held": False}))
 
@@ -245,14 +249,21 @@ class Versions:
             yield self.history
 
     def _next_name(self, history: History) -> str:
-        """The next number; what a killed process left behind is removed first."""
+        """The next free number; what a killed process left behind is removed first.
+
+        Whatever else is in the folder may be somebody's, and stays.
+        """
         names = {version.name for version in history.versions}
+        number = max(map(int, names), default=0) + 1
         for path in self.folder.iterdir():
             if VERSION_NAME.fullmatch(path.name) and path.name not in names:
-                shutil.rmtree(path)
+                if int(path.name) <= number and _is_left_over(path):
+                    shutil.rmtree(path)
             elif re.fullmatch(rf"\.new-[0-9a-f]+-{re.escape(POINTER)}", path.name):
                 path.unlink()
-        return f"{max(map(int, names), default=0) + 1:06d}"
+        while os.path.lexists(self.folder / f"{number:06d}"):
+            number += 1
+        return f"{number:06d}"
 
     def _write(self, history: History) -> None:
         """Replace the history in one step, then remove the versions that nobody needs."""
@@ -283,6 +294,10 @@ class Versions:
 
     def __repr__(self) -> str:
         return f"Versions({str(self.folder)!r}, keep={self.keep})"
+
+
+def _is_left_over(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not foreign_files(path)
 
 
 @contextmanager

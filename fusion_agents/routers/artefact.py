@@ -138,8 +138,13 @@ def _replace(folder: Path, manifest: bytes, tensors: bytes, digest: str) -> None
         raise ArtefactError(f"cannot save a router in {str(folder)!r}: {error.strerror}") from error
 
 
+def foreign_files(folder: Path) -> list[str]:
+    """Names in a folder that no router's files have, those of one half written included."""
+    return [p.name for p in folder.iterdir() if not _OWN_FILES.fullmatch(p.name)]
+
+
 def _refuse_foreign_files(folder: Path) -> None:
-    foreign = [p.name for p in folder.iterdir() if not _OWN_FILES.fullmatch(p.name)]
+    foreign = foreign_files(folder)
     if foreign:
         raise ArtefactError(
             f"{str(folder)!r} holds other files ({', '.join(sorted(foreign)[:3])}): "

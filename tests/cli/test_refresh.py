@@ -43,6 +43,11 @@ def test_a_check_writes_nothing(run: Run, log: Path, tmp_path: Path) -> None:
     )
     assert "would be first" in result.stderr
     assert not (tmp_path / "r").exists()
+    both = run(
+        "refresh", "--log", log, "--router-dir", tmp_path / "r", "--check", "--release", code=2
+    )
+    assert "give one of them" in both.stderr
+    assert not (tmp_path / "r").exists()
     assert log.read_bytes() == before
 
 

@@ -50,6 +50,15 @@ def test_a_log_that_has_not_changed_teaches_nothing_new(tmp_path: Path) -> None:
     assert len(Versions(tmp_path / "router").history.versions) == 1
 
 
+def test_other_options_on_the_same_log_are_something_new(tmp_path: Path) -> None:
+    with RoutingLog(tmp_path / "log.db") as log:
+        refresh(filled(log), tmp_path / "router", ROUTER)
+        report = refresh(log, tmp_path / "router", "knn:k=30")
+        again = refresh(log, tmp_path / "router", "knn:k=30")
+    assert report.comparison is not None
+    assert again.verdict is None
+
+
 def test_a_dry_run_keeps_nothing(tmp_path: Path) -> None:
     with RoutingLog(tmp_path / "log.db") as log:
         report = refresh(filled(log), tmp_path / "router", ROUTER, dry_run=True)

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import time
@@ -12,7 +13,7 @@ import pytest
 from fusion_agents.encoders.lexical import LexicalEncoder
 from fusion_agents.errors import ArtefactError, ConfigError
 from fusion_agents.refreshing.versions import Versions
-from fusion_agents.routers.artefact import load_router
+from fusion_agents.routers.artefact import load_router, save_router
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.knn import KNNRouter
 from tests.refreshing.logs import START
@@ -169,3 +170,36 @@ def test_two_processes_add_versions_without_losing_one(versions: Versions) -> No
     for writer in writers:
         writer.join()
     assert [v.name for v in versions.history.versions] == [f"{i:06d}" for i in range(1, 8)]
+
+
+def test_a_folder_that_was_there_before_keeps_what_is_in_it(tmp_path: Path) -> None:
+    for name in ("202401", "000001"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sales.csv").write_text("mine")
+    (tmp_path / "000002").write_text("mine, too")
+    save_router(OLD, tmp_path / "202402")
+    versions = Versions(tmp_path)
+    assert versions.add(NEW, "first", "the first version").name == "000003"
+    assert (tmp_path / "000001" / "sales.csv").read_text() == "mine"
+    assert (tmp_path / "202401" / "sales.csv").read_text() == "mine"
+    assert decisions(load_router(tmp_path / "202402")) == decisions(OLD)
+
+
+def test_a_version_that_a_killed_process_left_behind_is_replaced(versions: Versions) -> None:
+    save_router(NEW, versions.folder / "000002")
+    assert versions.add(OLD, "chosen", "by hand").name == "000002"
+    assert decisions(load_router(versions.folder)) == decisions(OLD)
+
+
+def test_a_folder_that_is_not_there_is_not_made_to_go_back(tmp_path: Path) -> None:
+    versions = Versions(tmp_path / "typo")
+    with pytest.raises(ConfigError, match="no version yet"):
+        versions.rollback()
+    versions.release()
+    assert not versions.folder.exists()
+
+
+def test_a_restart_does_without_what_somebody_has_removed(versions: Versions) -> None:
+    shutil.rmtree(versions.folder / "000001")
+    assert versions.restart(NEW, "learned again").name == "000002"
+    assert [version.name for version in versions.history.versions] == ["000002"]
