@@ -1,6 +1,6 @@
 """A multi-LLM log of SIMULATED models, in which routing pays and costs differ."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from fusion_agents.simulation.models import ARMS, PROFILES, attempt
@@ -15,19 +15,21 @@ TIMEOUT = 60.0
 """Seconds after which a simulated call is given up."""
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_PROMPT_TOKENS = {"direct": 18, "think": 42}
+_PROMPT_TOKENS = {"direct": 18, "think": 42, "thought": 420}
 
 
-def simulate_log(n_questions: int = 1_500, seed: int = 0) -> Iterator[LogEntry]:
+def simulate_log(
+    n_questions: int = 1_500, seed: int = 0, arms: Sequence[Arm] = ARMS
+) -> Iterator[LogEntry]:
     """Let every simulated arm answer every generated question once.
 
     Responses are written as text and then scored by exact match, so the performance is measured,
     not copied from the simulation. Costs follow from tokens and invented prices. The same seed
-    gives the same log.
+    gives the same log. With `THOUGHT_ARMS`, one model answers without and with thought templates.
     """
     for number, question in enumerate(generate_questions(n_questions, seed)):
         query, time = to_query(question), _START + timedelta(seconds=number)
-        for arm in ARMS:
+        for arm in arms:
             yield _entry(question, query, arm, seed, time)
 
 

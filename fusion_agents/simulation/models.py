@@ -51,8 +51,21 @@ ARMS: tuple[Arm, ...] = tuple(
 )
 """Every simulated model with every way of prompting it."""
 
+THOUGHT_ARMS: tuple[Arm, ...] = tuple(
+    Arm(model="sim-medium", strategy=strategy) for strategy in ("direct", "thought")
+)
+"""One simulated model without and with thought templates, which help it in three families of
+questions and hurt it in two."""
+
+_THOUGHT = _skill(1.2, -1.2, 1.2, 1.2, -1.2, 0.0)
+HELPED = tuple(family for family, odds in _THOUGHT.items() if odds > 0)
+"""Families in which templates help."""
+HURT = tuple(family for family, odds in _THOUGHT.items() if odds < 0)
+"""Families in which they hurt."""
+
 _THINKING = _skill(0.9, 0.3, 1.1, 0.8, -1.1, -0.3)
-_TIMEOUTS = {"direct": 0.003, "think": 0.012}
+_EFFECTS = {"think": _THINKING, "thought": _THOUGHT}
+_TIMEOUTS = {"direct": 0.003, "think": 0.012, "thought": 0.004}
 _HARDNESS = 2.4
 
 
@@ -75,8 +88,8 @@ def attempt(question: Question, arm: Arm, seed: int) -> Attempt:
     rng = np.random.default_rng(int.from_bytes(digest, "big"))
     profile, thinks = PROFILES[arm.model], arm.strategy == "think"
     odds = profile.skill[question.family] - _HARDNESS * (question.difficulty - 0.5)
-    if thinks:
-        odds += _THINKING[question.family]
+    if arm.strategy in _EFFECTS:
+        odds += _EFFECTS[arm.strategy][question.family]
     right = rng.random() < 1 / (1 + math.exp(-odds))
     timed_out = rng.random() < _TIMEOUTS[arm.strategy]
     reasoning = int(rng.lognormal(4.7 + question.difficulty, 0.4)) if thinks else 0

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.simulation import generate_questions, simulate_log
-from fusion_agents.simulation.models import ARMS, PROFILES
+from fusion_agents.simulation.models import ARMS, HELPED, HURT, PROFILES, THOUGHT_ARMS
 from fusion_agents.simulation.questions import FAMILIES
 from fusion_agents.simulation.responses import exact_match, write_response, wrong_answer
 from fusion_agents.types import LogEntry
@@ -123,3 +123,19 @@ def test_no_wrong_answer_is_right_for_any_of_many_questions() -> None:
 )
 def test_exact_match_reads_the_final_answer(response: str, answer: str, score: float) -> None:
     assert exact_match(response, answer) == score
+
+
+def test_templates_help_one_simulated_model_in_some_families_and_hurt_it_in_others() -> None:
+    right: dict[tuple[str | None, str], list[float]] = {}
+    for entry in simulate_log(600, arms=THOUGHT_ARMS):
+        if entry.performance is not None:
+            key = entry.query.task, entry.arm.strategy
+            right.setdefault(key, []).append(entry.performance)
+    gain = {
+        family: np.mean(right[family, "thought"]) - np.mean(right[family, "direct"])
+        for family in (*HELPED, *HURT)
+    }
+    assert len(HELPED) == 3
+    assert len(HURT) == 2
+    assert all(gain[family] > 0.05 for family in HELPED)
+    assert all(gain[family] < -0.05 for family in HURT)
