@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -122,16 +121,21 @@ def read_feedback(given: Mapping[str, Any]) -> Feedback:
     if score is None and not comment:
         raise DataError(f"the feedback on run {run_id} says nothing: give a score or a comment")
     return Feedback(
-        run_id=str(run_id).strip(),
-        key=str(given.get("key") or "user_score"),
+        run_id=_text(run_id).strip(),
+        key=_text(given.get("key") or "user_score"),
         score=score,
-        value=None if value is None else str(value),
-        comment=None if comment is None else str(comment),
+        value=None if value is None else _text(value),
+        comment=None if comment is None else _text(comment),
     )
 
 
+def _text(said: Any) -> str:
+    """As a text that can be stored: half a character, as a broken client sends it, is `?`."""
+    return str(said).encode("utf-8", "replace").decode("utf-8")
+
+
 def _number(said: float) -> float:
-    if not isfinite(said) or not 0.0 <= said <= 1.0:
+    if not 0.0 <= said <= 1.0:
         raise DataError(
             f"the score {said!r} is not in [0, 1]: give a rating as 'n of m', such as '4 of 5'"
         )

@@ -4,6 +4,7 @@ from math import isfinite
 
 from langchain_core.runnables import RunnableConfig
 
+from fusion_agents.answering.redaction import Redactor
 from fusion_agents.judges.base import Case, Judge, Verdict
 
 _LONGEST = 1000
@@ -18,7 +19,8 @@ async def ask(judge: Judge, case: Case, config: RunnableConfig | None = None) ->
     try:
         verdict = await judge.ajudge(case, config)
     except Exception as error:  # noqa: BLE001  a judge is anybody's; its failure is one verdict
-        return Verdict(score=None, reason=_short(f"{type(error).__name__}: {error}"), error="other")
+        reason = Redactor().text(f"{type(error).__name__}: {error}")
+        return Verdict(score=None, reason=_short(reason), error="other")
     return checked(verdict)
 
 

@@ -73,7 +73,7 @@ class LogJudge:
         planned: int | None = None,
         config: RunnableConfig | None = None,
     ) -> None:
-        _check_numbers(budget, concurrency, rate)
+        _check_numbers(budget, concurrency, rate, limit)
         self.progress = JudgeProgress(planned=planned)
         self._log = log
         self._judge = judge
@@ -244,10 +244,14 @@ async def _ended(tasks: list[asyncio.Task[Checked] | None]) -> list[Checked]:
     return [task.result() for task in begun if not task.cancelled() and not task.exception()]
 
 
-def _check_numbers(budget: Dollars | None, concurrency: int, rate: float) -> None:
+def _check_numbers(
+    budget: Dollars | None, concurrency: int, rate: float, limit: int | None
+) -> None:
     if concurrency < 1:
         raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
     if not 0.0 <= rate <= 1.0:
         raise ConfigError(f"rate must be a share from 0 to 1, not {rate}")
+    if limit is not None and limit < 0:
+        raise ConfigError(f"a limit must be a number of answers, not {limit}")
     if budget is not None and not budget >= 0:
         raise ConfigError(f"a budget must be a number of dollars, not {budget}")

@@ -25,7 +25,8 @@ class JudgeWorker:
     does so again and again, and `stop` ends it: what was judged until then is stored, what was
     under way is judged by the next run. Used as a context manager, it starts and stops.
 
-    A pass that goes wrong is told by a warning, and the next one tries again. A judge that gets
+    A pass that goes wrong, such as one whose judge gives no verdicts, is told by a warning, and
+    the next one tries again. A judge that gets
     its canaries wrong is not asked again: the worker ends, and `summary` says why.
 
     Args:
@@ -148,6 +149,9 @@ class JudgeWorker:
             summary = await self.run()
         except FusionError as error:
             logger.warning("nothing more was judged now, it is tried again later: %s", error)
+            return True
+        if summary.stopped == "failing":
+            logger.warning("judge %r gives hardly any verdicts, it is tried again", summary.judge)
             return True
         self._known = entries
         if summary.stopped in ("canaries", "budget"):

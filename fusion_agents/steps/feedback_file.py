@@ -31,8 +31,8 @@ def feed_file(log: RoutingLog, path: str | Path, *, source: str = "user") -> Fee
     """Append feedback from lines of JSON, each a dict as LangSmith has it.
 
     Of several lines about one answer, the last counts. A file that is given again stores nothing
-    twice: a line is known by its `id` or, without one, by what it says and how often the file
-    has said it up to there.
+    twice: a line is known by its `id`, where it has one, by what it says, and by how often the
+    file has said it up to there. So a line whose score was changed meanwhile counts anew.
 
     Raises:
         StoreError: If the log cannot be read or written.
@@ -61,11 +61,11 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 def _judgement(log: RoutingLog, line: str, source: str, seen: Counter[str]) -> Judgement:
     try:
         given: Any = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"this is no JSON: {error}") from error
     if not isinstance(given, dict):
         raise DataError(f"feedback is a dict with a run_id and a score, not {given!r}")
     feedback = feedback_from(given)
-    said = content_key("feedback", source, str(given.get("id") or feedback.model_dump_json()))
+    said = content_key("feedback", source, repr(given.get("id")), feedback.model_dump_json())
     seen[said] += 1
     return feedback_judgement(log, feedback, source=source, key=content_key(said, seen[said]))

@@ -12,6 +12,7 @@ from fusion_agents.answering.replies import model_version
 from fusion_agents.errors import ConfigError
 from fusion_agents.judges.base import Case, Judge, Verdict
 from fusion_agents.judges.catalogue import make_judge
+from fusion_agents.judging.asking import checked
 from fusion_agents.judging.worker import JudgeWorker
 from fusion_agents.pool.pool import Pool
 from fusion_agents.steps.recording import entry_key
@@ -42,7 +43,7 @@ class JudgePolicy:
             that a retry and a resumed run judge the same ones.
 
     Raises:
-        ConfigError: If `when` or `rate` is something else.
+        ConfigError: If `when` or `rate` is something else, or the judge is none.
     """
 
     judge: Judge
@@ -50,6 +51,10 @@ class JudgePolicy:
     rate: float = 1.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.judge, Judge):
+            raise ConfigError(
+                f"a policy takes a judge, such as make_judge gives, not {self.judge!r}"
+            )
         if self.when not in ("inline", "deferred"):
             raise ConfigError(f"when must be 'inline' or 'deferred', not {self.when!r}")
         if not 0 <= self.rate <= 1:
@@ -97,7 +102,7 @@ class JudgePolicy:
 
     def _judgement(self, case: Case, verdict: Verdict, source: str) -> Judgement:
         """With a key that does not follow from the score: one verdict an answer, ever."""
-        made = self.judge.judgement(case, verdict, source)
+        made = self.judge.judgement(case, checked(verdict), source)
         key = content_key("judged inline", made.entry_key, made.judge, made.judge_version)
         return made.model_copy(update={"key": key})
 
@@ -113,9 +118,9 @@ def judge_policy(given: Judging | None, pool: Pool) -> JudgePolicy | None:
     Raises:
         ConfigError: If there is no such judge, or its model is not to be had.
     """
-    if isinstance(given, str):
-        return JudgePolicy(make_judge(given, pool=pool))
-    return JudgePolicy(given) if isinstance(given, Judge) else given
+    if given is None or isinstance(given, JudgePolicy):
+        return given
+    return JudgePolicy(make_judge(given, pool=pool) if isinstance(given, str) else given)
 
 
 def _case(turn: Turn, answer: Answer) -> Case | None:

@@ -16,6 +16,7 @@ from fusion_agents.judging.cases import is_chosen
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Arm, LogEntry, Query
+from tests.judge_cases import WordJudge
 from tests.judging.scripted import ScriptedJudge, entries, honest
 
 
@@ -117,6 +118,14 @@ async def test_a_judge_that_raises_costs_one_verdict(log: RoutingLog) -> None:
     summary = await judge_log(log, ScriptedJudge(says))
     assert (summary.progress.scored, summary.progress.failed) == (4, 1)
     assert summary.progress.reasons["other"] == "RuntimeError: out of order"
+
+
+async def test_what_a_judge_raises_is_stored_without_its_keys(log: RoutingLog) -> None:
+    judge = WordJudge(error=RuntimeError("401 for sk-proj-abcdefghijklmnop"))
+    log.append(entries(1))
+    await judge_log(log, judge, canaries=False, limit=1)
+    (judgement,) = log.judgements()
+    assert judgement.reason == "RuntimeError: 401 for [redacted]"
 
 
 async def test_what_a_judge_refuses_asks_nobody_and_needs_no_canaries(log: RoutingLog) -> None:
@@ -236,6 +245,7 @@ async def test_an_entry_that_is_gone_meanwhile_stops_nothing(log: RoutingLog) ->
         ({"concurrency": 0}, "concurrency must be at least 1, not 0"),
         ({"rate": 1.1}, "rate must be a share from 0 to 1, not 1.1"),
         ({"budget": float("nan")}, "a budget must be a number of dollars, not nan"),
+        ({"limit": -1}, "a limit must be a number of answers, not -1"),
     ],
 )
 async def test_numbers_that_make_no_sense_are_refused(

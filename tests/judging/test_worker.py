@@ -82,6 +82,16 @@ def test_a_judge_that_gets_its_canaries_wrong_is_not_asked_again(
     assert "is not asked again: canaries" in caplog.text
 
 
+def test_a_judge_that_fails_for_a_while_is_asked_again(
+    log: RoutingLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    judge = WordJudge(error=TimeoutError("not now"))
+    log.append(answered("one"))
+    with JudgeWorker(log, judge, every=0.01) as worker:
+        until(lambda: caplog.text.count("hardly any verdicts, it is tried again") > 1)
+        assert worker.running
+
+
 def test_a_log_that_cannot_be_read_ends_no_worker(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -158,3 +158,30 @@ def test_a_file_may_be_given_again_and_bad_lines_are_told(tmp_path: Path, log: R
     assert (second.stored, second.known) == (0, 4)
     assert [refusal.line for refusal in first.refusals] == [9, 11, 13, 15]
     assert said(log) == [(1.0, "user"), (0.0, "user"), (1.0, "user"), (0.75, "user")]
+
+
+def test_a_line_of_a_file_that_was_changed_counts_anew(tmp_path: Path, log: RoutingLog) -> None:
+    chain = make_chain(log, record=True)
+    turn = chain.invoke(SUM).response_metadata["fusion"]["turn"]
+    file = tmp_path / "feedback.jsonl"
+    for score in (1, 1, 0):
+        file.write_text(json.dumps({"run_id": turn, "score": score, "id": "a-7"}))
+        feed_file(log, file)
+    assert said(log) == [(1.0, "user"), (0.0, "user")]
+
+
+def test_a_hostile_line_of_a_file_costs_that_line(tmp_path: Path, log: RoutingLog) -> None:
+    chain = make_chain(log, record=True)
+    turn = chain.invoke(SUM).response_metadata["fusion"]["turn"]
+    half = {"run_id": turn, "score": 0.5, "comment": "\ud800 half", "key": "user_score"}
+    lines = [
+        json.dumps({"run_id": turn, "score": 10**400}),
+        "[" * 100_000,
+        json.dumps({"run_id": "\ud800", "score": 1}),
+        json.dumps(half),
+    ]
+    file = tmp_path / "feedback.jsonl"
+    file.write_text("\n".join(lines))
+    summary = feed_file(log, file)
+    assert (summary.stored, [refusal.line for refusal in summary.refusals]) == (1, [1, 2, 3])
+    assert [one.reason for one in log.judgements()] == ["? half"]

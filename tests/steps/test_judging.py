@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.chain import FusionRouterChain
 from fusion_agents.errors import AnswerError, ConfigError
+from fusion_agents.judges.base import Case, Verdict
 from fusion_agents.steps.judging import JudgePolicy
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.fake_chat import FakeChatModel
@@ -187,3 +189,22 @@ def test_a_log_that_cannot_be_written_costs_no_answer_its_verdict(
     other.close()
     assert chain.invoke(SUM).response_metadata["fusion"]["judgement"]["score"] == 1.0
     assert "the judgement of entry" in caplog.text
+
+
+async def test_a_score_that_is_none_costs_no_answer(log: RoutingLog) -> None:
+    chain = make_chain(log, record=True, judge=Generous())
+    for message in (chain.invoke(SUM), await chain.ainvoke(KING)):
+        judgement = message.response_metadata["fusion"]["judgement"]
+        assert judgement["score"] is None
+        assert "said 7.0" in judgement["reason"]
+
+
+@pytest.mark.parametrize("judge", [5, None, "metric"])
+def test_a_policy_takes_a_judge_and_nothing_else(judge: Any) -> None:
+    with pytest.raises(ConfigError, match="a policy takes a judge"):
+        JudgePolicy(judge)
+
+
+class Generous(WordJudge):
+    def judge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
+        return Verdict(score=7.0)
