@@ -27,7 +27,7 @@ from fusion_agents.routers.options import check_within
 _REMEMBERED = 256
 """Objectives whose expected gain is kept."""
 
-_DOUBT = 0.75
+_DOUBT = 0.5
 """Standard errors by which a new arm must be expected to be better than the others."""
 
 _LEAST_LOSS = 1e-6
@@ -118,7 +118,7 @@ class AutoRouter(Router):
 
     An arm with at most 200 scores, and a quarter of what another arm has, is new. The blend is
     fitted without it; its forecast is a regression on theirs (see `fit_cold_start`), and it is
-    chosen where it is expected to be better than their choice by three quarters of
+    chosen where it is expected to be better than their choice by half of
     its standard error.
 
     Args:
@@ -247,7 +247,7 @@ class AutoRouter(Router):
     def _doubted(
         self, values: FloatMatrix, forecast: Forecast, objective: Objective
     ) -> FloatMatrix:
-        """Ask of a new arm to be better by three quarters of its standard error."""
+        """Ask of a new arm to be better by half of its standard error."""
         new = self._new(objective)
         if not new.any():
             return values
