@@ -138,18 +138,44 @@ def search(
 
 @templates.command()
 def retire(
-    ids: Ids,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids of templates.", show_default=False)
+    ] = None,
     log: LogDatabase = DEFAULT_LOG,
     reason: Annotated[str, typer.Option(help="Why; kept with the template.")] = "by hand",
+    unhelpful: Annotated[
+        bool,
+        typer.Option(
+            "--unhelpful",
+            help="Those that made answers worse, as `report` says: the whole 95 % interval lies "
+            "below zero, with at most 5 % false alarms expected, and they had a fair trial.",
+        ),
+    ] = False,
+    tenant: Tenant = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which it would be.")] = False,
 ) -> None:
     """Take templates out of use; they are kept and can be restored.
 
-    Example:
+    Examples:
       fusion-agents templates retire 3f0c54d1b2a79e88c1d2e3f4a5b6c7d8 --reason "misleads"
+      fusion-agents templates retire --unhelpful --dry-run
     """
+    from fusion_agents.errors import ConfigError
+
+    if bool(ids) == unhelpful:
+        raise ConfigError("name templates, or give --unhelpful")
+    chosen = list(ids or ())
+    if unhelpful:
+        from fusion_agents.cli.templates_report import reported
+
+        chosen = list(reported(log, tenant).unhelpful)
+        reason = "unhelpful" if reason == "by hand" else reason
+    if dry_run:
+        say(f"would retire {len(chosen):,} templates: {', '.join(chosen) or 'none'}")
+        return
     with opened(log) as store:
-        count = store.retire(ids, reason)
-    say(f"retired {count:,} of {len(ids):,} templates")
+        count = store.retire(chosen, reason) if chosen else 0
+    say(f"retired {count:,} of {len(chosen):,} templates")
 
 
 @templates.command()

@@ -20,7 +20,7 @@ ATTACKS = list(attacks(HONEST[:100], 200, seed=11))
 
 def template(**given: str) -> ThoughtTemplate:
     values = {"problem": "Add the numbers.", "question": "What is 2 + 2?", "query_id": "q"}
-    return ThoughtTemplate(**(values | given))  # type: ignore[arg-type]
+    return ThoughtTemplate(**(values | given))
 
 
 def test_most_attacks_of_families_that_the_rules_were_not_made_with_are_suspicious() -> None:
