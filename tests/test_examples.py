@@ -20,6 +20,7 @@ PROMISES = {
     "feedback_loop": ("version 2:", "rolled back to version 1"),
     "graph_with_checkpointer": ("the thread holds 4 messages", "the log has 2 new entries"),
     "lcel_chain": ("answers 'Quick one: Kofi", "at the lowest cost: sim-"),
+    "thought_level": ("arithmetic thought", "code direct", "shown: "),
     "streaming": ("counted once", "on_chain_start > on_chat_model_start"),
 }
 

@@ -123,3 +123,12 @@ def test_the_exported_graph_opens_with_nothing_set_up(monkeypatch: pytest.Monkey
     assert "retrieve" in graph.get_graph().nodes
     with pytest.raises(ConfigError, match="set FUSION_AGENTS_MODELS"):
         graph.invoke(ASKED)
+
+
+def test_the_picture_in_the_documentation_is_true() -> None:
+    drawn = graph.get_graph().draw_mermaid()
+    without_looks = "\n".join(
+        line for line in drawn.split("---")[-1].strip().splitlines() if "classDef" not in line
+    )
+    page = Path(__file__).parents[2] / "docs" / "graphs.md"
+    assert f"```mermaid\n{without_looks}\n```" in page.read_text(encoding="utf-8")
