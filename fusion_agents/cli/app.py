@@ -16,7 +16,7 @@ from fusion_agents.cli.collect import collect
 from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
 from fusion_agents.cli.doctor import doctor
-from fusion_agents.cli.evaluate import evaluate
+from fusion_agents.cli.evaluate import evaluating
 from fusion_agents.cli.exit_codes import INTERRUPTED, UNEXPECTED, WRONG
 from fusion_agents.cli.feedback import feedback
 from fusion_agents.cli.fit import fit
@@ -29,6 +29,7 @@ from fusion_agents.cli.route import route
 from fusion_agents.cli.routers import routers
 from fusion_agents.cli.templates import templates
 from fusion_agents.cli.templates_mine import mine
+from fusion_agents.cli.templates_report import report
 from fusion_agents.errors import FusionError
 
 
@@ -71,7 +72,7 @@ app = typer.Typer(
 )
 app.command("import")(import_files)
 app.add_typer(log, name="log")
-app.command()(evaluate)
+app.add_typer(evaluating, name="evaluate")
 app.command()(fit)
 app.command()(route)
 app.command()(ask)
@@ -84,6 +85,7 @@ app.command()(rollback)
 app.command()(forget)
 app.command()(routers)
 templates.command()(mine)
+templates.command()(report)
 app.add_typer(templates, name="templates")
 app.command()(demo)
 app.command()(doctor)

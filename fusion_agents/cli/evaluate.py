@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fusion_agents.cli.console import check_outputs, progress, results, write_text
+from fusion_agents.cli.evaluate_thought import thought
 from fusion_agents.cli.options import (
     DEFAULT_LOG,
     DEFAULT_OBJECTIVE,
@@ -21,6 +22,7 @@ from fusion_agents.cli.options import (
 
 
 def evaluate(
+    ctx: typer.Context,
     log: LogFile = DEFAULT_LOG,
     test_log: Annotated[
         Path | None, typer.Option(help="Test on this log instead of a part of the first.")
@@ -43,6 +45,8 @@ def evaluate(
 ) -> None:
     """Say what routing would have earned on held-out queries.
 
+    `evaluate thought` asks a model whether thought templates help it.
+
     Queries are split, never rows, and near-duplicates stay together.
     Differences are against the best single arm of the training part, with
     95 % intervals.
@@ -53,6 +57,8 @@ def evaluate(
       fusion-agents evaluate --routers auto,knn:k=50 --exclude-arms gpt-4
       fusion-agents evaluate --objective balance --html report.html --json -
     """
+    if ctx.invoked_subcommand is not None:
+        return
     from fusion_agents.cli.reading import read_outcomes, without_tasks
     from fusion_agents.encoders.catalogue import make_encoder
     from fusion_agents.evaluation import evaluate as run
@@ -81,3 +87,8 @@ def evaluate(
         write_text(json, evaluation.model_dump_json(indent=1))
     if html:
         write_text(str(html), to_html(evaluation))
+
+
+evaluating = typer.Typer()
+evaluating.callback(invoke_without_command=True)(evaluate)
+evaluating.command("thought")(thought)

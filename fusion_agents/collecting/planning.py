@@ -90,7 +90,7 @@ class Planner:
 
         Does not hold more than a chunk. It may block: a strategy may wait.
         """
-        calls = self._all(arms)
+        calls = self.calls(arms)
         while planned := list(islice(calls, CHUNK)):
             yield self._left({call.key: call for call in planned}, len(planned))
 
@@ -133,7 +133,8 @@ class Planner:
                     known.id,
                 )
 
-    def _all(self, arms: Sequence[Arm]) -> Iterator[PlannedCall]:
+    def calls(self, arms: Sequence[Arm]) -> Iterator[PlannedCall]:
+        """Every call of one model's arms, whether it was made or not. It may block."""
         model = model_identity(self._pool.models[arms[0].model])
         for query in self._queries:
             for arm in arms:

@@ -200,19 +200,22 @@ class Ledger:
                 for model, strategy, longest, count in connection.execute(sql)
             }
 
-    def totals(self) -> Totals:
-        """Sum up all calls."""
-        sql = """
+    def totals(self, arms: Sequence[Arm] | None = None) -> Totals:
+        """Sum up all calls, or those of arms, at most 30,000."""
+        where = "TRUE"
+        if arms is not None:
+            where = f"model || '@' || strategy IN ({', '.join('?' * len(arms))})"
+        sql = f"""
             SELECT
                 coalesce(sum(state = 'done'), 0), coalesce(sum(state = 'error'), 0),
                 coalesce(sum(state = 'intent'), 0), coalesce(sum(attempts), 0),
                 coalesce(sum(cost), 0.0),
                 coalesce(sum(lost + CASE state WHEN 'intent' THEN expected ELSE 0 END), 0.0),
                 coalesce(sum(attempts - errors - (state = 'done')), 0)
-            FROM calls
+            FROM calls WHERE {where}
         """
         with self._file.reading() as connection:
-            return Totals(*connection.execute(sql).fetchone())
+            return Totals(*connection.execute(sql, [str(arm) for arm in arms or ()]).fetchone())
 
 
 def _begin(connection: sqlite3.Connection, intent: Intent, now: int) -> None:

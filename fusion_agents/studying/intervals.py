@@ -1,0 +1,109 @@
+"""Means and paired differences of conditions, by task and over all, with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion_agents.evaluation.bootstrap import interval, n_groups, resampled_sums
+from fusion_agents.outcomes import FloatMatrix, IntVector
+
+_FEWEST = 10
+"""Independent questions from which on an interval is given."""
+
+Bools = NDArray[np.bool_]
+
+
+class Mean(NamedTuple):
+    """A mean with its interval."""
+
+    n: int
+    n_groups: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Means of columns that all see the same draws, so that their differences are paired."""
+
+    columns: FloatMatrix
+    """Shape (n_queries, n_columns), NaN where not known."""
+    parts: Bools
+    """Which queries belong to which task, shape (n_queries, n_tasks)."""
+    groups: IntVector
+    """Of near-duplicates, shape (n_queries,)."""
+    sums: FloatMatrix
+    """Resampled, shape (n_bootstrap, n_tasks, n_columns)."""
+    counts: FloatMatrix
+    """Likewise."""
+
+    def of_task(self, task: int, column: int) -> Mean:
+        """Over the queries of a task."""
+        rows = self.parts[:, task]
+        draws = _ratio(self.sums[:, task, column], self.counts[:, task, column])
+        return self._mean(rows, column, draws)
+
+    def of_queries(self, column: int) -> Mean:
+        """Over all queries."""
+        sums, counts = self.sums[:, :, column].sum(axis=1), self.counts[:, :, column].sum(axis=1)
+        return self._mean(np.ones(len(self.columns), bool), column, _ratio(sums, counts))
+
+    def of_tasks(self, column: int) -> Mean:
+        """The plain mean of the tasks' means; of those draws that have every task in them."""
+        values = [self.of_task(task, column).value for task in range(self.parts.shape[1])]
+        there = [task for task, value in enumerate(values) if value is not None]
+        if not there:
+            return Mean(0, 0, None, None, None)
+        draws = _ratio(self.sums[:, there, column], self.counts[:, there, column]).mean(axis=1)
+        found = self._mean(np.ones(len(self.columns), bool), column, draws)
+        return found._replace(value=float(np.mean([values[task] for task in there])))
+
+    def _mean(self, rows: Bools, column: int, draws: NDArray[np.float64]) -> Mean:
+        known = rows & ~np.isnan(self.columns[:, column])
+        n, independent = int(known.sum()), n_groups(self.groups[known])
+        if not n:
+            return Mean(0, 0, None, None, None)
+        value = float(self.columns[known, column].mean())
+        if independent < _FEWEST:
+            return Mean(n, independent, value, None, None)
+        return Mean(n, independent, value, *interval(draws))
+
+
+def means_of(
+    columns: FloatMatrix,
+    tasks: Sequence[int],
+    groups: IntVector,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> Means:
+    """Resample groups of queries once for all columns.
+
+    Args:
+        columns: Shape (n_queries, n_columns), NaN where not known; at least one query.
+        tasks: Number of each query's task, from 0 on without gaps.
+        groups: Group of near-duplicates of each query.
+        n_bootstrap: Number of draws.
+        seed: The same seed gives the same draws.
+
+    >>> found = means_of(np.array([[1.0], [0.0]]), [0, 1], np.arange(2), n_bootstrap=9, seed=0)
+    >>> found.of_queries(0).value, found.of_task(1, 0).value
+    (0.5, 0.0)
+    """
+    numbers = np.asarray(tasks)
+    parts = numbers[:, None] == np.arange(numbers.max() + 1)
+    known = ~np.isnan(columns)
+    values = np.concatenate([np.where(known, columns, 0.0), known], axis=1)
+    spread = (parts[:, :, None] * values[:, None, :]).reshape(len(columns), -1)
+    draws = resampled_sums(spread, groups, n_bootstrap=n_bootstrap, seed=seed)
+    draws = draws.reshape(n_bootstrap, parts.shape[1], 2, columns.shape[1])
+    return Means(columns, parts, groups, draws[:, :, 0], draws[:, :, 1])
+
+
+def _ratio(sums: FloatMatrix, counts: FloatMatrix) -> FloatMatrix:
+    found: FloatMatrix = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return found
