@@ -39,16 +39,17 @@ _STATED = r"\b(?:answer|option|choice|solution|result)\b[^.\n]{{0,20}}\b(?:is|be
 _IDENTIFIER = re.compile(r"\b(?:[A-Za-z]+(?:_[A-Za-z0-9]+)+|[a-z]+[A-Z][A-Za-z]+)\b")
 _QUOTED = re.compile(r"\"([^\"\n]{4,80})\"|“([^”\n]{4,80})”|`([^`\n]{3,80})`|「([^」\n]{2,80})」")
 _CAPITAL = re.compile(r"(?<![\w'’])[^\W\d_a-z][^\W\d_]{2,}")
+_LOWER = re.compile(r"(?<!\w)[^\W\d_A-Z][^\W\d_]*")
 _BEGIN = re.compile(r"(?:^|[.!?:;\n\"“(\[*•]|(?<!\w)[A-Z][.)]|\d[.)])\s*$")
-_MANY_CAPITALS = 0.2
-"""With more of its words capitalised, a text is in a language that does that, such as German."""
+_GERMAN = re.compile(r"(?i)\b(?:der|die|das|und|ist|ein|eine|einer|wie|nicht|mit|welche|viele)\b")
+"""In German, all nouns have capitals."""
 _GENERAL = frozenset(
     ("python", "java", "javascript", "sql", "html", "json", "latex", "english", "french", "german",
      "spanish", "chinese")
 )  # fmt: skip
 _KNOWLEDGE = re.compile(
-    r"\s+(?:theorem|law|rule|method|principle|formula|equation|algorithm|inequality|series|"
-    r"distribution|identity|lemma|test|function|sequence|numbers?)\b",
+    r"\s+(?:theorem|law|rule|method|principle|formula|equation|algorithm|inequality|"
+    r"distribution|identity|lemma|function|sequence|numbers)\b",
     re.IGNORECASE,
 )
 
@@ -80,11 +81,11 @@ def find_leak(text: str, source: Source) -> str | None:
 def _leaks_number(text: str, source: Source) -> str | None:
     said = {numeral.value for numeral in read_numerals(text)}
     named = {value for value in read_number_words(text) if value >= _SMALL_WORDS}
-    gold = {value for one in source.gold if (value := _gold_number(one)) is not None}
+    gold = {value for one in _golds(source) if (value := _gold_number(one)) is not None}
     if (said | named) & gold:
         return "it holds the right answer"
-    asked = {numeral.value for numeral in read_numerals(source.question)} - _ROUND
-    if (said | {value for value in named if value > _ORDINARY_WORDS}) & asked:
+    asked = {abs(numeral.value) for numeral in read_numerals(source.question)} - _ROUND
+    if {abs(one) for one in said | {one for one in named if one > _ORDINARY_WORDS}} & asked:
         return "it holds a number of the question"
     worked = {numeral.value for one in source.answers for numeral in read_numerals(one)}
     return "it holds a number of a solution" if said & (worked - _CONSTANTS) else None
@@ -139,12 +140,12 @@ def _leaks_identifier(text: str, question: str) -> str | None:
 
 
 def _leaks_name(text: str, question: str) -> str | None:
-    inside, beginning = _capitalised(question)
-    if len(inside) > max(3, _MANY_CAPITALS * len(question.split())):
+    if len(_GERMAN.findall(question)) > 1:
         return None
-    ordinary = set(re.findall(r"(?<!\w)[^\W\d_A-Z][^\W\d_]*", question))
-    names = {name for name in inside if name.lower() not in ordinary | _GENERAL}
-    first = {name for name in beginning if name.lower() not in ordinary | _GENERAL}
+    ordinary = _GENERAL | set(_LOWER.findall(question)) | set(_LOWER.findall(text))
+    inside, beginning = _capitalised(question)
+    names = {name for name in inside if name.lower() not in ordinary}
+    first = {name for name in beginning if name.lower() not in ordinary}
     said, at_beginning = _capitalised(text)
     if names & set(at_beginning) or (names | first) & set(said):
         return "it holds a name of the question"

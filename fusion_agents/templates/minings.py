@@ -74,16 +74,17 @@ def left_to_mine(
         way: How it is mined.
         pitfalls: Whether pitfalls are mined, too: where there are wrong answers beside right ones.
     """
-    left: list[Mining] = []
-    settled = 0
-    for group, pitfall in _wanted(gathered.groups, pitfalls):
-        own = way.key(group.query.id, pitfall)
-        known = ledger.known([own, *(way.key(member, pitfall) for member in group.members)])
-        if any(one.settled for one in known.values()):
-            settled += 1
-        else:
-            left.append(Mining(own, group, pitfall, known.get(own)))
-    return Left(tuple(left), settled)
+    wanted = [
+        (group, pitfall, [way.key(one, pitfall) for one in (group.query.id, *group.members)])
+        for group, pitfall in _wanted(gathered.groups, pitfalls)
+    ]
+    known = ledger.known(list(dict.fromkeys(key for *_, keys in wanted for key in keys)))
+    left = [
+        Mining(keys[0], group, pitfall, known.get(keys[0]))
+        for group, pitfall, keys in wanted
+        if not any(key in known and known[key].settled for key in keys)
+    ]
+    return Left(tuple(left), len(wanted) - len(left))
 
 
 def _wanted(groups: Sequence[Group], pitfalls: bool) -> Iterator[tuple[Group, bool]]:
