@@ -102,6 +102,7 @@ def collect(
     Examples:
       fusion-agents collect --tasks gsm8k,math --per-task 500 --strategies direct,think
       fusion-agents collect --queries my.jsonl.gz --log routing.db --budget 20
+      fusion-agents collect --queries my.jsonl.gz --strategies direct,thought
       fusion-agents collect --queries my.jsonl --dry-run
       fusion-agents collect --score-only --log routing.db
     """
@@ -113,7 +114,7 @@ def collect(
         _score(log)
         return
     policy = _policy(deadline, max_attempts)
-    pool = Pool.from_toml(models)
+    pool = _with_templates(Pool.from_toml(models), names(strategies), log)
     arms = chosen_arms(pool, names(strategies) or None)
     asked = read_collected(queries, names(tasks), split, per_task, seed)
     if dry_run:
@@ -124,6 +125,21 @@ def collect(
         concurrency=concurrency, budget=budget, policy=policy, samples=samples,
         retry_errors=not keep_errors, score=score, grace=grace,
     )  # fmt: skip
+
+
+def _with_templates(pool: "Pool", strategies: tuple[str, ...], log: Path) -> "Pool":
+    """The pool with the strategy `thought` if it is wanted and there is a log with templates.
+
+    What was answered so is not asked again because templates come or go.
+    """
+    from fusion_agents.steps.lookups import THOUGHT, template_source
+    from fusion_agents.strategies.thought import ThoughtStrategy
+
+    wanted = THOUGHT in strategies or (not strategies and THOUGHT in pool.missing_strategies)
+    if not wanted or not log.exists():
+        return pool
+    strategy = ThoughtStrategy(source=template_source(log), version="templates of the log")
+    return pool.with_strategies({THOUGHT: strategy})
 
 
 def _policy(deadline: float, max_attempts: int) -> "AnswerPolicy":

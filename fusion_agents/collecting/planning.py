@@ -141,12 +141,15 @@ class Planner:
                 yield from self._samples_of(arm, query, model)
 
     def _samples_of(self, arm: Arm, query: Query, model: str) -> Iterator[PlannedCall]:
-        prompt = self._pool.strategy(arm.strategy).prompt([HumanMessage(query.text)], query)
+        strategy = self._pool.strategy(arm.strategy)
+        prompt = strategy.prompt([HumanMessage(query.text)], query)
         sent: list[Any] = [[message.type, message.content] for message in prompt.messages]
-        about = content_key(CODE_VERSION, query.id, model, arm.strategy, sent)
+        depends: Any = strategy.version or sent
+        about = content_key(CODE_VERSION, query.id, model, arm.strategy, depends)
+        shown = [] if strategy.version else list(prompt.template_ids)
         tokens = count_tokens("".join(str(content) for _, content in sent))
         for sample in range(self._samples):
-            key = content_key("call", about, list(prompt.template_ids), sample)
+            key = content_key("call", about, shown, sample)
             yield PlannedCall(key, query, arm, sample, tokens)
 
 

@@ -42,6 +42,10 @@ class Strategy(ABC):
     waits: ClassVar[bool] = False
     """Whether `prompt` blocks (a database, a model): asynchronous callers use a thread."""
 
+    version: str | None = None
+    """Stands for what the prompts depend on beside the conversation, where that changes by itself:
+    what was collected with one version is not asked again. None: the prompts say it themselves."""
+
     @abstractmethod
     def prompt(self, messages: Sequence[BaseMessage], query: Query) -> Prompt:
         """Say what to send; `messages` has at least one message and is not changed."""

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.stores.template_store import TemplateStore
 from fusion_agents.testing.openai_server import Behaviour, OpenAIServer
+from fusion_agents.types import ThoughtTemplate
 from tests.cli.conftest import KEY, Run
 
 
@@ -51,6 +53,24 @@ def test_queries_of_a_file_are_collected_and_scored(
     assert {entry.query.task for entry in entries} == {"sums"}
     assert sorted({entry.performance for entry in entries}) == [0.0, 1.0]
 
+    assert "16 were answered before" in run(*command).stderr
+    assert server.hits == 16
+
+
+def test_thought_templates_of_the_log_are_shown(
+    run: Run, server: OpenAIServer, models: Path, asked: Path, tmp_path: Path
+) -> None:
+    with RoutingLog(tmp_path / "routing.db") as log:
+        TemplateStore(log).add(
+            ThoughtTemplate(problem="Add one.", question=f"{n} + {n}?", query_id=f"{n}")
+            for n in range(50, 53)
+        )
+    command = [*arguments(models, asked, tmp_path), "--strategies", "direct,thought"]
+    assert "collected 16 answers" in run(*command).stderr
+    with RoutingLog(tmp_path / "routing.db") as log:
+        shown = {entry.arm.strategy for entry in log.scan() if entry.template_ids}
+        assert log.count() == 16
+    assert shown == {"thought"}
     assert "16 were answered before" in run(*command).stderr
     assert server.hits == 16
 
