@@ -78,6 +78,7 @@ def refresh(
     """
     folder = versions if isinstance(versions, Versions) else Versions(versions)
     policy, gate = policy or TrainingPolicy(), gate or Gate()
+    objective = Objective.parse(objective)
     training = log.training_outcomes(policy)
     if not training.outcomes.n_queries:
         raise EmptyLogError("the log has nothing to learn from: collect or import entries first")

@@ -17,7 +17,7 @@ from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ArtefactError, ConfigError
 from fusion_agents.file_lock import locked
 from fusion_agents.refreshing.comparison import Comparison
-from fusion_agents.routers.artefact import foreign_files, load_router, save_router
+from fusion_agents.routers.artefact import foreign_files, load_router, own_files, save_router
 from fusion_agents.routers.base import Router
 from fusion_agents.routers.files import read_file, write_file
 from fusion_agents.routers.pointer import MAX_POINTER, POINTER, VERSION_NAME
@@ -160,15 +160,15 @@ class Versions:
             reason: Why.
             comparison: With the current version.
             sources: Scores that each limited source gave.
-            beside: The version that it was compared with; if another one is current by now, it is
-                kept but not promoted.
+            beside: The version that it was compared with, none for the first; if another one is
+                current by now, it is kept but not promoted.
 
         Raises:
             ArtefactError: If it cannot be saved.
             ConfigError: If another process goes on writing.
         """
         with self._writing() as history:
-            if verdict == "promoted" and history.current != beside:
+            if verdict in ("first", "promoted") and history.current != beside:
                 verdict, reason = "rejected", f"version {history.current} took over meanwhile"
             if verdict == "promoted" and history.held:
                 verdict, reason = "held", f"a rollback holds promotions back; else: {reason}"
@@ -198,6 +198,8 @@ class Versions:
     def restart(self, router: Router, reason: str) -> Version:
         """Make a fitted router the only version; all others are removed for good.
 
+        So is a router that was saved in the folder itself before it held versions.
+
         Raises:
             ArtefactError: If it cannot be saved; nothing is removed.
             ConfigError: If another process goes on writing.
@@ -210,6 +212,8 @@ class Versions:
                 if other.name != version.name:
                     with suppress(FileNotFoundError):  # somebody has removed it already
                         shutil.rmtree(self.folder / other.name)
+            for path in own_files(self.folder):
+                path.unlink()
         return alone
 
     def rollback(self, to: str | None = None) -> Version:

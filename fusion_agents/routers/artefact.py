@@ -138,9 +138,14 @@ def _replace(folder: Path, manifest: bytes, tensors: bytes, digest: str) -> None
         raise ArtefactError(f"cannot save a router in {str(folder)!r}: {error.strerror}") from error
 
 
+def own_files(folder: Path) -> list[Path]:
+    """The files in a folder that are a saved router's, those of one half written included."""
+    return [path for path in folder.iterdir() if _OWN_FILES.fullmatch(path.name)]
+
+
 def foreign_files(folder: Path) -> list[str]:
-    """Names in a folder that no router's files have, those of one half written included."""
-    return [p.name for p in folder.iterdir() if not _OWN_FILES.fullmatch(p.name)]
+    """Names of what else there is in a folder."""
+    return [path.name for path in folder.iterdir() if not _OWN_FILES.fullmatch(path.name)]
 
 
 def _refuse_foreign_files(folder: Path) -> None:

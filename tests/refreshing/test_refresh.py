@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusion_agents.errors import ConfigError, EmptyLogError
+from fusion_agents.errors import ConfigError, EmptyLogError, ObjectiveError
 from fusion_agents.refreshing import Gate, Versions, refresh
 from fusion_agents.refreshing.comparison import Comparison, Difference
 from fusion_agents.refreshing.refresh import limited_sources, voters
@@ -83,6 +83,12 @@ def test_an_empty_log_and_routers_for_evaluation_are_refused(tmp_path: Path) -> 
             refresh(log, tmp_path / "router")
         with pytest.raises(ConfigError, match="evaluation only"):
             refresh(filled(log), tmp_path / "router", "oracle")
+
+
+def test_an_objective_that_means_nothing_is_refused_at_once(tmp_path: Path) -> None:
+    with RoutingLog(tmp_path / "log.db") as log, pytest.raises(ObjectiveError):
+        refresh(filled(log), tmp_path / "router", ROUTER, objective="fastest")
+    assert not (tmp_path / "router").exists()
 
 
 def test_limited_sources_teach_but_do_not_vote(tmp_path: Path) -> None:

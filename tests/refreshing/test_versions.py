@@ -203,3 +203,18 @@ def test_a_restart_does_without_what_somebody_has_removed(versions: Versions) ->
     shutil.rmtree(versions.folder / "000001")
     assert versions.restart(NEW, "learned again").name == "000002"
     assert [version.name for version in versions.history.versions] == ["000002"]
+
+
+def test_of_two_first_versions_the_second_does_not_take_over_unseen(versions: Versions) -> None:
+    version = versions.add(NEW, "first", "the first version")
+    assert (version.verdict, version.reason) == ("rejected", "version 000001 took over meanwhile")
+    assert decisions(load_router(versions.folder)) == decisions(OLD)
+
+
+def test_a_restart_removes_what_was_saved_in_the_folder_itself(tmp_path: Path) -> None:
+    save_router(OLD, tmp_path)
+    versions = Versions(tmp_path)
+    versions.add(OLD, "first", "the first version")
+    versions.restart(NEW, "learned again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000002", "versions.json"]
+    assert decisions(load_router(tmp_path)) == decisions(NEW)
