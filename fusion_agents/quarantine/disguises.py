@@ -21,7 +21,7 @@ _LOOK_ALIKES = str.maketrans(
 _LEET = str.maketrans("013457@$!8", "oieastasib")
 
 _LETTERS_APART = re.compile(r"(?<!\w)\w(?:[ .,·•_*|/~+-]{1,3}\w(?!\w)){4,}")
-_MIXED_WORD = re.compile(r"(?=[\w@$!]*[a-z])(?=[\w@$!]*[0-9@$!])[\w@$!]{2,}")
+_MIXED_WORD = re.compile(r"(?<![\w@$!])(?=[\w@$!]*[a-z])(?=[\w@$!]*[0-9@$!])[\w@$!]{2,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"(?:0x)?(?:[0-9a-fA-F]{2}[ :,]?){10,}")
 _ESCAPES = re.compile(r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}){3,}")

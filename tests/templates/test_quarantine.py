@@ -1,6 +1,7 @@
 """Templates that would command their reader stay out of use, and honest ones do not."""
 
 import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -97,9 +98,15 @@ def test_a_question_may_hold_links_code_and_tags_but_no_orders() -> None:
     assert found == "its question is suspicious: it tells the reader to drop its instructions"
 
 
-def test_long_texts_take_no_longer_than_their_length() -> None:
-    for text in ("ignore " * 3_000, "all instructions " * 2_000, "a " * 10_000, "[" * 20_000):
-        suspicion(template(question=text))
+@pytest.mark.parametrize(
+    "part", ["-", "<", "\n", "a", "QUJD", "ignore ", "all instructions ", "a. "]
+)
+def test_no_text_keeps_the_check_busy(part: str) -> None:
+    start = time.process_time()
+
+    suspicion(template(question=part * (20_000 // len(part))))
+
+    assert time.process_time() - start < 1.5  # with time quadratic in the length: 2 to 13 seconds
 
 
 def test_no_attack_leaves_its_quotation() -> None:
