@@ -146,7 +146,7 @@ class Planner:
         sent: list[Any] = [[message.type, message.content] for message in prompt.messages]
         depends: Any = strategy.version or sent
         about = content_key(CODE_VERSION, query.id, model, arm.strategy, depends)
-        shown = [] if strategy.version else list(prompt.template_ids)
+        shown: list[Any] = [] if strategy.version else list(prompt.template_ids)
         tokens = count_tokens("".join(str(content) for _, content in sent))
         for sample in range(self._samples):
             key = content_key("call", about, shown, sample)

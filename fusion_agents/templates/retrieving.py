@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
+import numpy as np
 from langchain_core.callbacks import (
     AsyncCallbackManagerForRetrieverRun,
     CallbackManagerForRetrieverRun,
@@ -15,9 +16,10 @@ from pydantic import ConfigDict, Field
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.near_duplicates import near_duplicate_groups
-from fusion_agents.stores.template_rows import Hit
+from fusion_agents.stores.template_rows import Hit, Origin
 from fusion_agents.stores.template_store import TemplateStore
 from fusion_agents.stores.training import Trust, is_suspended, level_of_source
+from fusion_agents.templates.reranking import task_agreement
 from fusion_agents.types import Query
 
 _CANDIDATES = 64
@@ -30,13 +32,14 @@ _Fraction = Annotated[float, Field(ge=0, le=1)]
 class ThoughtTemplateRetriever(BaseRetriever):
     """Finds thought templates whose question resembles a query, as different ones as possible.
 
-    They are chosen one by one for the similarity of their question with the query, less what it
-    shares with those already chosen. Of the templates of one question and its near-duplicates at
+    They are chosen one by one for the similarity of their question with the query, and for being
+    of the task that its neighbours say it is of, less what they share with those already chosen.
+    The query's task is not needed. Of the templates of one question and its near-duplicates at
     most one comes; one that was distilled from the query itself or a near-duplicate never does,
-    so that what is measured on logged queries is no copy of the answer. No task has to be known.
+    so that what is measured on logged queries is no copy of the answer.
 
     A source whose trust is `limited` gives at most its share; a `suspended` source or tenant
-    gives nothing.
+    gives nothing. Neither has a vote on the query's task.
 
     Args:
         store: Where the templates are.
@@ -45,6 +48,8 @@ class ThoughtTemplateRetriever(BaseRetriever):
         min_similarity: Least cosine of a template's question with the query.
         diversity: Weight of not resembling the templates already chosen (maximal marginal
             relevance: Carbonell and Goldstein, 1998).
+        agreement: Weight of the neighbours' vote on the query's task beside the similarity; 0 for
+            none. See `task_agreement`.
         max_share: Most of `k` that one limited source may give; one template at least.
     """
 
@@ -55,6 +60,7 @@ class ThoughtTemplateRetriever(BaseRetriever):
     tenant: str = "default"
     min_similarity: _Fraction = 0.2
     diversity: _Fraction = 0.3
+    agreement: float = Field(default=1.0, ge=0)
     max_share: _Fraction = 1 / 3
 
     def find(
@@ -85,21 +91,26 @@ class ThoughtTemplateRetriever(BaseRetriever):
             min_similarity=self.min_similarity,
             exclude_queries=(asked.id,),
         )
-        candidates = self._others(asked, hits)
-        chosen: list[_Candidate] = []
         trust = self.store.trust()
+        candidates = self._rated(self._others(asked, hits, trust), trust)
+        chosen: list[_Candidate] = []
         while len(chosen) < most:
             left = [one for one in candidates if self._fits(one, chosen, most, trust)]
             if not left:
                 break
-            chosen.append(max(left, key=lambda one: self._worth(one.hit, chosen)))
+            chosen.append(max(left, key=lambda one: self._worth(one, chosen)))
         return [one.hit for one in chosen]
 
-    def _others(self, asked: Query, hits: Sequence[Hit]) -> "list[_Candidate]":
+    def _others(self, asked: Query, found: Sequence[Hit], trust: Trust) -> "list[_Candidate]":
         """The hits that come from other questions than the query, each with its questions."""
+        hits = [
+            hit
+            for hit in found
+            if not is_suspended(trust, hit.template.source, hit.template.tenant)
+        ]
         origins = self.store.origins([hit.template.id for hit in hits])
         asked_before = [
-            [(hit.template.query_id, hit.template.question), *origins.get(hit.template.id, [])]
+            origins.get(hit.template.id) or [Origin(hit.template.query_id, hit.template.question)]
             for hit in hits
         ]
         texts = [text for questions in asked_before for _, text in questions]
@@ -110,6 +121,7 @@ class ThoughtTemplateRetriever(BaseRetriever):
                 hit,
                 frozenset(name for name, _ in questions),
                 frozenset(next(numbers) for _ in questions),
+                hit.similarity,
             )
             for hit, questions in zip(hits, asked_before, strict=True)
         ]
@@ -121,8 +133,6 @@ class ThoughtTemplateRetriever(BaseRetriever):
         self, one: "_Candidate", chosen: "Sequence[_Candidate]", most: int, trust: Trust
     ) -> bool:
         template = one.hit.template
-        if is_suspended(trust, template.source, template.tenant):
-            return False
         if any(one.query_ids & other.query_ids or one.groups & other.groups for other in chosen):
             return False
         if level_of_source(trust, template.source) != "limited":
@@ -130,9 +140,28 @@ class ThoughtTemplateRetriever(BaseRetriever):
         given = Counter(other.hit.template.source for other in chosen)
         return given[template.source] < max(1, int(self.max_share * most + 1e-9))
 
-    def _worth(self, hit: Hit, chosen: "Sequence[_Candidate]") -> float:
-        alike = max((float(hit.vector @ other.hit.vector) for other in chosen), default=0.0)
-        return (1 - self.diversity) * hit.similarity - self.diversity * max(alike, 0.0)
+    def _worth(self, one: "_Candidate", chosen: "Sequence[_Candidate]") -> float:
+        alike = max((float(one.hit.vector @ other.hit.vector) for other in chosen), default=0.0)
+        return (1 - self.diversity) * one.relevance - self.diversity * max(alike, 0.0)
+
+    def _rated(self, candidates: "Sequence[_Candidate]", trust: Trust) -> "list[_Candidate]":
+        """Add what their neighbours say; a limited source's templates have no vote."""
+        if not self.agreement or not candidates:
+            return list(candidates)
+        hits = [one.hit for one in candidates]
+        limited = [level_of_source(trust, hit.template.source) == "limited" for hit in hits]
+        agreement = task_agreement(
+            [hit.similarity for hit in hits],
+            np.stack([hit.vector for hit in hits]),
+            [
+                None if no_vote else h.template.task
+                for h, no_vote in zip(hits, limited, strict=True)
+            ],
+        )
+        return [
+            one._replace(relevance=one.relevance + self.agreement * float(agrees))
+            for one, agrees in zip(candidates, agreement, strict=True)
+        ]
 
     def _get_relevant_documents(
         self,
@@ -163,6 +192,8 @@ class _Candidate(NamedTuple):
     query_ids: frozenset[str]
     groups: frozenset[int]
     """Near-duplicates share one."""
+    relevance: float
+    """Similarity with the query, and what else speaks for it."""
 
 
 def _document(hit: Hit) -> Document:
