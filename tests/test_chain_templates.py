@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 
 from fusion_agents.chain import FusionRouterChain
 from fusion_agents.errors import ConfigError
+from fusion_agents.middleware import FusionRouterMiddleware
 from fusion_agents.routers.knn import KNNRouter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.template_store import TemplateStore
@@ -170,3 +172,15 @@ async def test_no_request_sees_templates_of_another_tenant(log: RoutingLog, tmp_
             asker = text.partition(" for ")[2].partition(".")[0]
             other = {"a": "says b-", "b": "says a-", "nobody": "says "}[asker]
             assert other not in text
+
+
+def test_an_agent_sees_the_templates_of_its_runs_tenant(store: TemplateStore) -> None:
+    store.add([template("theirs", "them")])
+    model, pool = wanting()
+    middleware = FusionRouterMiddleware.from_models(pool, templates=store, policy=QUICK)
+    agent = create_agent(middleware.first_model, middleware=[middleware])
+    for tenant, seen, unseen in (("them", "theirs", "odd"), ("default", "odd", "theirs")):
+        chosen = {"fusion_tenant": tenant, "fusion_arm": "calculator@thought"}
+        agent.invoke({"messages": [("user", f"{SUM} 77")]}, {"configurable": chosen})
+        assert f"says {seen}." in last(model)
+        assert f"says {unseen}." not in last(model)
