@@ -8,6 +8,7 @@ from fusion_agents.judging.canaries import Canary, beside
 from fusion_agents.judging.cases import case_of
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.stores.training import is_suspended
 from fusion_agents.types import LogEntry
 
 _LOOKED_AT = 5_000
@@ -22,11 +23,12 @@ def known_canaries(log: RoutingLog, where: LogFilter | None = None) -> list[Cana
 
     Only queries with a ground truth, measured on at least three answers of which most are right:
     there the wrong ones are wrong, and neither the ground truth nor the metric is. Looks at the
-    first few thousand entries.
+    first few thousand entries, and at none of a suspended source or tenant.
     """
+    trust = log.trust()
     answers: defaultdict[str, list[LogEntry]] = defaultdict(list)
     for entry in islice(log.scan(where), _LOOKED_AT):
-        if _is_measured(entry):
+        if _is_measured(entry) and not is_suspended(trust, entry.source, entry.tenant):
             answers[entry.query.id].append(entry)
     pairs = [pair for entries in answers.values() if (pair := _pair(entries)) is not None]
     return [canary for good, bad in pairs[:_QUERIES] for canary in beside(good, bad)]

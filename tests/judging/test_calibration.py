@@ -236,3 +236,22 @@ def test_a_report_survives_json_and_hides_no_markup(log: RoutingLog) -> None:
     assert "<script>" not in to_html(named)
     assert "\\<script\\>\\|\\*x\\*" in to_markdown(named)
     assert "http" not in to_html(named).replace("http://www.w3.org", "")
+
+
+def test_what_is_suspended_teaches_no_calibration(log: RoutingLog) -> None:
+    fill(log, 50, noisy)
+    clean = read_pairs(log, "j", "1")
+    liar = LogEntry(
+        query=Query(text="q"), arm=Arm(model="a"), response="x", performance=0.0, source="liar"
+    )
+    lies = [
+        Judgement(entry_key=key, score=0.987, judge="j", judge_version="1", source="liar")
+        for key in (*(entry.key for entry in log.scan()), liar.key)
+    ]
+    log.append([liar])
+    log.append_judgements(lies)
+    assert set(read_pairs(log, "j", "1").score) == {0.987}
+    log.set_trust("source", "liar", "limited")
+    assert sorted(read_pairs(log, "j", "1").score) == sorted((*clean.score, 0.987))
+    log.set_trust("source", "liar", "suspended")
+    assert list(read_pairs(log, "j", "1").score) == list(clean.score)

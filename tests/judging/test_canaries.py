@@ -151,6 +151,8 @@ def test_answers_of_the_log_are_canaries_where_they_are_beyond_doubt(tmp_path: P
         }.items():  # fmt: skip
             log.append(answers(query, *performances))
         known = known_canaries(log)
+        log.set_trust("source", "local", "suspended")
+        assert known_canaries(log) == []
     assert [(one.kind, one.case.response) for one in known] == [
         ("good", "clear 0"),
         ("bad", "clear 1"),
