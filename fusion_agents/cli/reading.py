@@ -8,18 +8,20 @@ from fusion_agents.errors import ConfigError, EmptyLogError
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.stores.opening import ImportedLog, open_log
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.stores.training import TrainingPolicy
+
+_AS_LOGGED = TrainingPolicy(calibrated=False, max_source_share=1.0, max_tenant_share=1.0)
 
 
 def read_outcomes(path: Path) -> Outcomes:
     """Read a database, which is not changed, or a log file as arrays.
 
+    They hold what was logged and measured, but for what is suspended.
+
     Raises:
         FusionError: If it cannot be read.
     """
-    with open_log(path, read_only=True) as log:
-        outcomes = log.outcomes()
-        _warn(log, path)
-    return outcomes
+    return _read(path, _AS_LOGGED)
 
 
 def read_training(path: Path) -> Outcomes:
@@ -28,8 +30,12 @@ def read_training(path: Path) -> Outcomes:
     Raises:
         FusionError: If it cannot be read.
     """
+    return _read(path, TrainingPolicy())
+
+
+def _read(path: Path, policy: TrainingPolicy) -> Outcomes:
     with open_log(path, read_only=True) as log:
-        outcomes, report = log.training_outcomes()
+        outcomes, report = log.training_outcomes(policy)
         _warn(log, path)
     for sentence in report.sentences():
         say(sentence)

@@ -5,6 +5,8 @@ import pytest
 from fusion_agents.cli.options import specs
 from fusion_agents.evaluation import Evaluation
 from fusion_agents.simulation import simulate_log
+from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Arm, LogEntry
 from tests.cli.conftest import Run, write_log
 
 FAST = ("--routers", "knn:k=20,prior=5,task-best")
@@ -35,6 +37,23 @@ def test_a_log_file_gives_the_figures_of_the_database_that_it_was_imported_into(
         return [(r.router, r.performance) for r in Evaluation.model_validate_json(output).rows]
 
     assert figures(log_file) == figures(database)
+
+
+def test_what_is_suspended_is_not_evaluated(run: Run, database: Path) -> None:
+    def figures() -> list[tuple[str, float | None]]:
+        output = run("evaluate", "--log", database, *FAST, "--json", "-").stdout
+        return [(r.router, r.performance) for r in Evaluation.model_validate_json(output).rows]
+
+    before = figures()
+    with RoutingLog(database) as log:
+        lies = [
+            LogEntry(query=query, arm=Arm(model="liar"), performance=1.0, source="liar")
+            for query in {entry.query.id: entry.query for entry in log.scan()}.values()
+        ]
+        log.append(lies)
+        assert figures() != before
+        log.set_trust("source", "liar", "suspended")
+    assert figures() == before
 
 
 def test_options_reach_the_evaluation(run: Run, database: Path) -> None:
