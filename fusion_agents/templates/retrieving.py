@@ -22,7 +22,7 @@ from fusion_agents.stores.training import Trust, is_suspended, level_of_source
 from fusion_agents.templates.reranking import task_agreement
 from fusion_agents.types import Query
 
-_CANDIDATES = 64
+_CANDIDATES = 128
 """Nearest templates that are looked at; more than 50, so that a common form of questions is seen
 as such and does not make them near-duplicates."""
 

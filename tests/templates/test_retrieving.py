@@ -172,3 +172,39 @@ def test_an_empty_store_finds_nothing(tmp_path: Path) -> None:
 def test_no_template_is_no_number_of_templates(store: TemplateStore) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         ThoughtTemplateRetriever(store=store).find(ASKED, 0)
+
+
+def test_templates_of_the_task_that_the_neighbours_vote_for_come_first(
+    log: RoutingLog,
+) -> None:
+    store = TemplateStore(log)
+    sold = "How many {} does the {} have left after it sells {}?"
+    places = ("shop", "farm", "ship", "mill", "fair", "camp")
+    fruits = ("pears", "plums", "limes", "figs", "kiwis", "dates")
+    store.add(
+        template(f"sum-{fruit}", sold.format(fruit, place, number), task="sums")
+        for number, (fruit, place) in enumerate(zip(fruits, places, strict=True), 10)
+    )
+    store.add(
+        template(f"law-{fruit}", f"Which law says what a {place} may sell: {fruit}?", task="law")
+        for fruit, place in zip(fruits, places, strict=True)
+    )
+    stray = "How many apples does a shop have in store that it never sells?"
+    store.add([template("stray", stray, task="law")])
+    query = "How many apples does the shop have left after it sells 5?"
+    plain = ThoughtTemplateRetriever(store=store, diversity=0, agreement=0, k=6)
+    voted = ThoughtTemplateRetriever(store=store, diversity=0, k=6)
+    assert "stray" in names(plain, query)
+    assert {name[:3] for name in names(voted, query)} == {"sum"}
+
+
+def test_a_limited_source_has_no_vote_on_the_task(log: RoutingLog, store: TemplateStore) -> None:
+    store.add(
+        template(f"crowd-{n}", f"{ASKED} Or are {n} shops sold {word} {word}s, {word}?",
+                 task=f"spam-{n % 2}", source="crowd")
+        for n, word in enumerate(("red", "blue", "green", "grey", "pink", "black"))
+    )  # fmt: skip
+    log.set_trust("source", "crowd", "limited")
+    voted = ThoughtTemplateRetriever(store=store, k=4, max_share=0)
+    plain = ThoughtTemplateRetriever(store=store, k=4, max_share=0, agreement=0)
+    assert names(voted) == names(plain)
