@@ -24,12 +24,15 @@ async def ask(judge: Judge, case: Case, config: RunnableConfig | None = None) ->
     return checked(verdict)
 
 
-def checked(verdict: Verdict) -> Verdict:
-    """A verdict that the log can keep.
+def checked(verdict: object) -> Verdict:
+    """A verdict that the log can keep, whatever a judge gave.
 
     >>> checked(Verdict(score=1.2)).error
     'invalid'
     """
+    if not isinstance(verdict, Verdict):
+        kind = type(verdict).__name__
+        return Verdict(score=None, reason=f"the judge gave no verdict, but {kind}", error="invalid")
     aspects = (verdict.correctness, verdict.reasoning, verdict.usefulness)
     wrong = [number for number in (verdict.score, *aspects) if not _is_score(number)]
     if wrong:

@@ -1,6 +1,7 @@
 """Answers are judged as they come, and never at the answer's expense."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -191,12 +192,18 @@ def test_a_log_that_cannot_be_written_costs_no_answer_its_verdict(
     assert "the judgement of entry" in caplog.text
 
 
-async def test_a_score_that_is_none_costs_no_answer(log: RoutingLog) -> None:
-    chain = make_chain(log, record=True, judge=Generous())
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [(Verdict(score=7.0), "said 7.0"), (None, "gave no verdict, but NoneType")],
+)
+async def test_a_verdict_that_is_none_costs_no_answer(
+    log: RoutingLog, given: Any, reason: str
+) -> None:
+    chain = make_chain(log, record=True, judge=Careless(given=given))
     for message in (chain.invoke(SUM), await chain.ainvoke(KING)):
         judgement = message.response_metadata["fusion"]["judgement"]
         assert judgement["score"] is None
-        assert "said 7.0" in judgement["reason"]
+        assert reason in judgement["reason"]
 
 
 @pytest.mark.parametrize("judge", [5, None, "metric"])
@@ -205,6 +212,9 @@ def test_a_policy_takes_a_judge_and_nothing_else(judge: Any) -> None:
         JudgePolicy(judge)
 
 
-class Generous(WordJudge):
-    def judge(self, case: Case, config: RunnableConfig | None = None) -> Verdict:
-        return Verdict(score=7.0)
+@dataclass(kw_only=True)
+class Careless(WordJudge):
+    given: Any
+
+    def judge(self, case: Case, config: RunnableConfig | None = None) -> Any:
+        return self.given
