@@ -29,7 +29,7 @@ class _Figures:
     def on_terminal(self) -> Table:
         table = Table(title=self.title)
         for place, name in enumerate(self.columns):
-            table.add_column(name, justify="right" if place else "left")
+            table.add_column(name, justify="right" if place else "left", no_wrap=not place)
         for row in self.rows:
             table.add_row(*row)
         return table
@@ -119,20 +119,20 @@ def _gains(title: str, conditions: Iterable[str], gains: Sequence["Gain"]) -> _F
 
 def _accounts(report: "StudyReport") -> _Figures:
     columns = (
-        "", "answers", "failed", "unscored", "with templates", "tokens in", "tokens out",
-        "answers cost", "templates cost", "embedding costs", "a question",
+        "", "answers", "left out", "with templates", "tokens in", "tokens out",
+        "answering", "templates", "embedding", "a question",
     )  # fmt: skip
     rows = [
         [
             f"{one.answerer}@{one.condition}",
-            f"{one.answered:,}", f"{one.failed:,}", f"{one.unscored:,}", f"{one.with_templates:,}",
+            f"{one.answered:,}", f"{one.failed + one.unscored:,}", f"{one.with_templates:,}",
             _count(one.input_tokens), _count(one.output_tokens),
             dollars(one.answers), dollars(one.templates), dollars(one.embedding),
             dollars(one.per_question),
         ]
         for one in report.accounts
     ]  # fmt: skip
-    return _Figures("what it took", columns, rows)
+    return _Figures("what it took: tokens of an answer, and dollars", columns, rows)
 
 
 def _scope(figure: "Level | Gain") -> str:

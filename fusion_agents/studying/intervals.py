@@ -13,6 +13,8 @@ from fusion_agents.outcomes import FloatMatrix, IntVector
 _FEWEST = 10
 """Independent questions from which on an interval is given."""
 
+_NOTHING = 1e-12
+
 Bools = NDArray[np.bool_]
 
 
@@ -28,10 +30,15 @@ class Mean(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Means of columns that all see the same draws, so that their differences are paired."""
+    """Means of columns that all see the same draws, so that their differences are paired.
+
+    Where every draw is the same, as no question differs from another, the interval is that of
+    the rule of three: of `n` questions none was unlike the others, so at most `3 / n` of all are
+    (Hanley and Lippman-Hand, "If nothing goes wrong, is everything all right?", 1983).
+    """
 
     columns: FloatMatrix
-    """Shape (n_queries, n_columns), NaN where not known."""
+    """Shape (n_queries, n_columns), in [-1, 1], NaN where not known."""
     parts: Bools
     """Which queries belong to which task, shape (n_queries, n_tasks)."""
     groups: IntVector
@@ -43,34 +50,48 @@ class Means:
 
     def of_task(self, task: int, column: int) -> Mean:
         """Over the queries of a task."""
-        rows = self.parts[:, task]
         draws = _ratio(self.sums[:, task, column], self.counts[:, task, column])
-        return self._mean(rows, column, draws)
+        found = self._mean(self.parts[:, task], column)
+        return _with_interval(found, draws, _unseen(found.n_groups))
 
     def of_queries(self, column: int) -> Mean:
         """Over all queries."""
         sums, counts = self.sums[:, :, column].sum(axis=1), self.counts[:, :, column].sum(axis=1)
-        return self._mean(np.ones(len(self.columns), bool), column, _ratio(sums, counts))
+        found = self._mean(np.ones(len(self.columns), bool), column)
+        return _with_interval(found, _ratio(sums, counts), _unseen(found.n_groups))
 
     def of_tasks(self, column: int) -> Mean:
         """The plain mean of the tasks' means; of those draws that have every task in them."""
-        values = [self.of_task(task, column).value for task in range(self.parts.shape[1])]
-        there = [task for task, value in enumerate(values) if value is not None]
+        each = [self._mean(part, column) for part in self.parts.T]
+        there = [task for task, mean in enumerate(each) if mean.value is not None]
+        found = self._mean(np.ones(len(self.columns), bool), column)
         if not there:
-            return Mean(0, 0, None, None, None)
+            return found
         draws = _ratio(self.sums[:, there, column], self.counts[:, there, column]).mean(axis=1)
-        found = self._mean(np.ones(len(self.columns), bool), column, draws)
-        return found._replace(value=float(np.mean([values[task] for task in there])))
+        value = float(np.mean([each[task].value for task in there]))
+        unseen = float(np.mean([_unseen(each[task].n_groups) for task in there]))
+        return _with_interval(found._replace(value=value), draws, unseen)
 
-    def _mean(self, rows: Bools, column: int, draws: NDArray[np.float64]) -> Mean:
+    def _mean(self, rows: Bools, column: int) -> Mean:
+        """Without an interval."""
         known = rows & ~np.isnan(self.columns[:, column])
         n, independent = int(known.sum()), n_groups(self.groups[known])
-        if not n:
-            return Mean(0, 0, None, None, None)
-        value = float(self.columns[known, column].mean())
-        if independent < _FEWEST:
-            return Mean(n, independent, value, None, None)
-        return Mean(n, independent, value, *interval(draws))
+        value = float(self.columns[known, column].mean()) if n else None
+        return Mean(n, independent, value, None, None)
+
+
+def _unseen(n: int) -> float:
+    """Share of all that may be unlike `n` that are all alike."""
+    return min(1.0, 3 / n) if n else 1.0
+
+
+def _with_interval(mean: Mean, draws: NDArray[np.float64], unseen: float) -> Mean:
+    if mean.value is None or mean.n_groups < _FEWEST:
+        return mean
+    low, high = interval(draws)
+    if high - low < _NOTHING:
+        low, high = max(-1.0, mean.value - unseen), min(1.0, mean.value + unseen)
+    return mean._replace(low=low, high=high)
 
 
 def means_of(

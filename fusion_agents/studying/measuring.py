@@ -63,7 +63,7 @@ def compare(
     levels = [
         Level(
             answerer=answerer, condition=name, over=over, task=task,
-            n=mean.n, performance=mean.value, low=mean.low, high=mean.high,
+            n=mean.n, performance=mean.value, low=mean.low and max(0.0, mean.low), high=mean.high,
         )
         for column, name in enumerate(conditions)
         for over, task, mean in _each(means, column, asked.tasks)

@@ -35,12 +35,20 @@ def figures(
 def test_differences_are_paired() -> None:
     rng = np.random.default_rng(0)
     easy = rng.random(40)
-    found = figures({"zero-shot": list(easy * 0.5), "thought-hybrid": list(easy * 0.5 + 0.1)})
+    more = easy * 0.5 + 0.1 + 0.001 * rng.random(40)
+    found = figures({"zero-shot": list(easy * 0.5), "thought-hybrid": list(more)})
     [gain] = found.gains[:1]
-    assert gain.delta == pytest.approx(0.1)
-    assert gain.high - gain.low < 1e-9  # type: ignore[operator]
+    assert gain.delta == pytest.approx(0.1, abs=0.001)
+    assert gain.high - gain.low < 0.001  # type: ignore[operator]
     level = found.levels[0]
     assert level.high - level.low > 0.05  # type: ignore[operator]
+
+
+def test_questions_that_are_all_alike_do_not_make_it_certain() -> None:
+    found = figures({"zero-shot": [1.0] * 20, "few-shot": [1.0] * 20})
+    level, gain = found.levels[0], found.gains[0]
+    assert (level.low, level.high) == (pytest.approx(0.85), 1.0)
+    assert (gain.low, gain.high) == (pytest.approx(-0.15), pytest.approx(0.15))
 
 
 def test_only_questions_that_both_answered_are_compared() -> None:
