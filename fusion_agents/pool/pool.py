@@ -152,9 +152,10 @@ class Pool:
             return self._strategies[name]
         cls = strategy_classes().get(name)
         if cls is not None:
+            maker = f"{cls.__name__}{'.from_log' if hasattr(cls, 'from_log') else ''}"
             raise ConfigError(
-                f"the strategy {name!r} looks things up: pass the log that it shall use, or make "
-                f"a {cls.__name__} and pass it as strategies={{{name!r}: ...}}"
+                f"the strategy {name!r} looks things up in a log: pass the log, or make it with "
+                f"{maker} and pass it as strategies={{{name!r}: ...}}"
             )
         raise ConfigError(f"unknown strategy {name!r}: use one of {', '.join(self._strategies)}")
 
