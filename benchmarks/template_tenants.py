@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from langchain_core.messages import BaseMessage
 
 from fusion_agents.chain import FusionRouterChain
 from fusion_agents.simulation.questions import generate_questions
@@ -46,9 +47,8 @@ def config(number: int) -> Any:
     return {"configurable": {"tenant": tenant, "arm": "m@thought"}, "max_concurrency": 8}
 
 
-def crossings(model: FakeChatModel, log: RoutingLog, store: TemplateStore) -> tuple[int, int, int]:
+def crossings(prompts: list[str], log: RoutingLog, store: TemplateStore) -> tuple[int, int, int]:
     """Prompts and entries that crossed, and prompts that had templates."""
-    prompts = [str(call.messages[-1].content) for call in model.received]
     asked = [text.partition("for ")[2].partition(":")[0] for text in prompts]
     crossed = [
         any(word in text for tenant, word in WORDS.items() if tenant != who)
@@ -78,7 +78,13 @@ async def main() -> None:
             times.append(1000 * (time.process_time() - start))
         p50, p99 = np.percentile(times, [50, 99])
         print(f"retrieval, processor: p50 {p50:.1f} ms, p99 {p99:.1f} ms", flush=True)
-        model = FakeChatModel(answer="42")
+        received: list[str] = []
+
+        def answer(messages: list[BaseMessage]) -> str:
+            received.append(str(messages[-1].content))
+            return "42"
+
+        model = FakeChatModel(answer=answer)
         pool = {"m": {"model": model, "strategies": ["direct", "thought"]}}
         chain = FusionRouterChain.from_models(pool, record=log)
         start = time.monotonic()
@@ -95,9 +101,9 @@ async def main() -> None:
             added = number * 100 // options.requests
             store.add(templates(known[-100:][added : added + 1]))
         seconds = time.monotonic() - start
-        prompts, entries, shown = crossings(model, log, store)
+        prompts, entries, shown = crossings(received, log, store)
         print(
-            f"{len(model.received)} requests in {seconds:.0f} s, {shown} with templates: "
+            f"{len(received)} requests in {seconds:.0f} s, {shown} with templates: "
             f"{prompts} prompts and {entries} entries crossed"
         )
 

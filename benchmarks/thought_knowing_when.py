@@ -3,8 +3,9 @@
 Two worlds. The first is a public log of one model under seven prompting strategies
 (`metaprompting_gpt4` in `../shared/data`, or `--data`; not part of the project): out of sample,
 over repeated cross-validation, routing is compared with the strategy that was best in training.
-Near-duplicate queries are never on both sides. Each query's difference is averaged over the
-repetitions, and the interval comes from resampling groups of near-duplicates.
+Near-duplicate queries are never on both sides, and neither are queries with the same three or
+more numbers: the log has translations of the same problems. Each query's difference is averaged
+over the repetitions, and the interval comes from resampling these groups.
 
 The second is SIMULATED: thought templates help one model in three families of questions and hurt
 it in two. Shown is how often `thought` is chosen for held-out questions of each, after both ways
@@ -12,6 +13,7 @@ were logged for some queries, and after only one of them, drawn at random, was l
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,10 +37,30 @@ def folds(groups: NDArray[np.int64], n_folds: int, seed: int) -> NDArray[np.int6
     return (order % n_folds)[which]
 
 
-def gains(outcomes: Outcomes, router: str, n_folds: int, seed: int) -> NDArray[np.float64]:
+def problems(outcomes: Outcomes) -> NDArray[np.int64]:
+    """Group of each query: near-duplicates, and texts with the same numbers, share one."""
+    parent = {int(group): int(group) for group in outcomes.groups}
+
+    def root(group: int) -> int:
+        while parent[group] != group:
+            group = parent[group]
+        return group
+
+    first: dict[tuple[int, ...], int] = {}
+    for query, group in zip(outcomes.queries, outcomes.groups.tolist(), strict=True):
+        plain = re.sub(r"(?<=\d)[,.\s](?=\d{3}(?!\d))", "", query.text)
+        numbers = tuple(sorted(int(number) for number in re.findall(r"\d+", plain)))
+        if len(numbers) >= 3:
+            parent[root(group)] = root(first.setdefault(numbers, group))
+    return np.array([root(group) for group in outcomes.groups.tolist()])
+
+
+def gains(
+    outcomes: Outcomes, groups: NDArray[np.int64], router: str, n_folds: int, seed: int
+) -> NDArray[np.float64]:
     """Performance of the routed arm less that of the best arm in training, (n_queries,)."""
     gain = np.full(outcomes.n_queries, np.nan)
-    fold = folds(outcomes.groups, n_folds, seed)
+    fold = folds(groups, n_folds, seed)
     for held in range(n_folds):
         train, test = outcomes.take(fold != held), outcomes.take(fold == held)
         best = int(np.nanmean(train.performance, axis=0).argmax())
@@ -53,15 +75,17 @@ def real(folder: Path, router: str, n_folds: int, repeats: int) -> None:
     with open_log(folder / "metaprompting_gpt4.jsonl.gz") as log:
         outcomes = log.outcomes()
     print(f"metaprompting_gpt4: {outcomes.n_queries} queries x {outcomes.n_arms} strategies")
+    groups = problems(outcomes)
+    print(f"  in {len(np.unique(groups))} groups of one problem each")
     each = []
     for seed in range(repeats):
-        each.append(gains(outcomes, router, n_folds, seed))
-        report(f"  after {seed + 1} x {n_folds} folds", np.mean(each, axis=0), outcomes)
+        each.append(gains(outcomes, groups, router, n_folds, seed))
+        report(f"  after {seed + 1} x {n_folds} folds", np.mean(each, axis=0), groups)
 
 
-def report(what: str, gain: NDArray[np.float64], outcomes: Outcomes) -> None:
+def report(what: str, gain: NDArray[np.float64], groups: NDArray[np.int64]) -> None:
     columns = np.stack([gain, np.ones(len(gain))], axis=1)
-    sums = resampled_sums(columns, outcomes.groups, n_bootstrap=10_000, seed=0)
+    sums = resampled_sums(columns, groups, n_bootstrap=10_000, seed=0)
     low, high = interval(sums[:, 0] / sums[:, 1])
     print(
         f"{what}: {100 * gain.mean():+.2f} points [{100 * low:+.2f}, {100 * high:+.2f}] "

@@ -83,7 +83,7 @@ def test_only_some_arms_can_be_asked_for() -> None:
     tools = pool().as_tools([Arm(model="large", strategy="think")])
     assert [tool.name for tool in tools] == ["large__think"]
     with pytest.raises(ConfigError, match="unknown strategy"):
-        pool().as_tools([Arm(model="large", strategy="thought")])
+        pool().as_tools([Arm(model="large", strategy="thoughtless")])
 
 
 @given(st.sets(st.builds(Arm, model=names, strategy=st.sampled_from(["direct", "a__b", "b"]))))
