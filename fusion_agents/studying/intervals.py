@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
 from fusion_agents.evaluation.bootstrap import interval, n_groups, resampled_sums
 from fusion_agents.outcomes import FloatMatrix, IntVector
@@ -13,6 +15,7 @@ from fusion_agents.outcomes import FloatMatrix, IntVector
 _FEWEST = 10
 """Independent questions from which on an interval is given."""
 
+_LEVEL = 0.95
 _NOTHING = 1e-12
 
 Bools = NDArray[np.bool_]
@@ -85,10 +88,21 @@ def _unseen(n: int) -> float:
     return min(1.0, 3 / n) if n else 1.0
 
 
+def _expanded(n: int) -> float:
+    """Level at which draws of `n` are cut, so that the interval of few is as wide as it has to be.
+
+    Source: the expanded percentile interval; Hesterberg, "What Teachers Should Know About the
+    Bootstrap" (2015).
+    """
+    free = n - 1
+    quantile = stdtrit(free, (1 + _LEVEL) / 2) * sqrt(n / free)
+    return float(2 * ndtr(quantile) - 1)
+
+
 def _with_interval(mean: Mean, draws: NDArray[np.float64], unseen: float) -> Mean:
     if mean.value is None or mean.n_groups < _FEWEST:
         return mean
-    low, high = interval(draws)
+    low, high = interval(draws, _expanded(mean.n_groups))
     if high - low < _NOTHING:
         low, high = max(-1.0, mean.value - unseen), min(1.0, mean.value + unseen)
     return mean._replace(low=low, high=high)
