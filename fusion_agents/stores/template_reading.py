@@ -61,6 +61,8 @@ class Wanted(NamedTuple):
     """Row number of the encoder of that vector."""
     excluded: Collection[int]
     """Row numbers of templates that may not be found."""
+    also: Collection[str] = ()
+    """Ids of templates to look at beside what the index finds."""
 
 
 class TemplateStats(Noun):
@@ -135,7 +137,7 @@ def read_hits(connection: sqlite3.Connection, ids: Sequence[str], wanted: Wanted
     database from looking at all templates of the tenant.)
     """
     rows: list[tuple[int, str, bytes]] = []
-    for marks, page in pages(ids):
+    for marks, page in pages(list(dict.fromkeys([*ids, *wanted.also]))):
         rows += connection.execute(
             f"""
             SELECT t.id, t.key, v.vector FROM templates t

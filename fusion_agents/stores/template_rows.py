@@ -105,3 +105,10 @@ def matrix_from(stored: list[bytes]) -> NDArray[np.float32]:
     if not stored:
         return np.zeros((0, 0), dtype=np.float32)
     return np.frombuffer(b"".join(stored), dtype=_STORED).reshape(len(stored), -1)
+
+
+def unit(vector: Vector) -> Vector:
+    """The vector at length 1; one of length 0 stays as it is."""
+    length = float(np.linalg.norm(vector))
+    given: Vector = np.asarray(vector, dtype=np.float32)
+    return given / np.float32(length) if length > 0 else given

@@ -29,11 +29,12 @@ from fusion_agents.stores.template_reading import (
     read_excluded,
     read_hits,
     read_origins,
+    read_state,
     read_template_stats,
     read_templates,
     read_tenants,
 )
-from fusion_agents.stores.template_rows import Hit, Origin, Status, StoredTemplate, Vector
+from fusion_agents.stores.template_rows import Hit, Origin, Status, StoredTemplate, Vector, unit
 from fusion_agents.stores.template_writing import (
     Doomed,
     Examined,
@@ -151,6 +152,7 @@ class TemplateStore:
         tenant: str = "default",
         min_similarity: float = 0.0,
         exclude_queries: Collection[str] = (),
+        also: Collection[str] = (),
     ) -> list[Hit]:
         """Find active templates of a tenant, those with the most similar question first.
 
@@ -161,6 +163,7 @@ class TemplateStore:
             min_similarity: Smallest cosine similarity.
             exclude_queries: Ids of queries; no template comes that was distilled from one of them,
                 or that such a template was merged into.
+            also: Ids of templates to compare with, beside the `k` nearest.
 
         Raises:
             ConfigError: If `k` is less than 1.
@@ -171,9 +174,10 @@ class TemplateStore:
             raise ConfigError(f"k must be at least 1, not {k}")
 
         def look(place: Place, connection: sqlite3.Connection) -> list[Hit]:
-            vector = _unit(place.kept.encoder.encode([text])[0] if isinstance(text, str) else text)
+            vector = unit(place.kept.encoder.encode([text])[0] if isinstance(text, str) else text)
             excluded = read_excluded(connection, tuple(exclude_queries))
-            wanted = Wanted(vector, k, min_similarity, tenant, place.kept.row, excluded)
+            most = k + len(also)
+            wanted = Wanted(vector, most, min_similarity, tenant, place.kept.row, excluded, also)
             return self._near(place, connection, wanted)
 
         return self._follower.search(tenant, look) or []
@@ -252,6 +256,11 @@ class TemplateStore:
         """The questions behind templates: their own first, then those of what was merged in."""
         with self._file.reading() as connection:
             return read_origins(connection, ids)
+
+    def generation(self) -> int:
+        """Number of changes of the templates so far."""
+        with self._file.reading() as connection:
+            return read_state(connection).generation
 
     def trust(self) -> Trust:
         """How far sources and tenants are trusted, as `RoutingLog.set_trust` said."""
@@ -388,9 +397,3 @@ class TemplateStore:
             if len(hits) >= wanted.k or len(found) < n or found[-1][1] < wanted.floor:
                 return [hit for hit in hits if hit.similarity >= wanted.floor]
             n *= _WIDER
-
-
-def _unit(vector: Vector) -> Vector:
-    length = float(np.linalg.norm(vector))
-    given: Vector = np.asarray(vector, dtype=np.float32)
-    return given / np.float32(length) if length > 0 else given

@@ -1,7 +1,7 @@
 """Finds the thought templates that are worth showing for a query."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -12,19 +12,23 @@ from langchain_core.callbacks import (
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables.config import run_in_executor
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.near_duplicates import near_duplicate_groups
 from fusion_agents.stores.template_rows import Hit, Origin
 from fusion_agents.stores.template_store import TemplateStore
 from fusion_agents.stores.training import Trust, is_suspended, level_of_source
+from fusion_agents.templates.lexical import LexicalSearch
 from fusion_agents.templates.reranking import task_agreement
 from fusion_agents.types import Query
 
 _CANDIDATES = 128
 """Nearest templates that are looked at; more than 50, so that a common form of questions is seen
 as such and does not make them near-duplicates."""
+
+_BY_WORDS = 0.3
+"""What the best match of words is worth, in units of the cosine."""
 
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -50,6 +54,8 @@ class ThoughtTemplateRetriever(BaseRetriever):
             relevance: Carbonell and Goldstein, 1998).
         agreement: Weight of the neighbours' vote on the query's task beside the similarity; 0 for
             none. See `task_agreement`.
+        lexical: Whether words that questions share with the query count, too, by BM25 (extra
+            `community`). They also bring in templates that are not among the most similar.
         max_share: Most of `k` that one limited source may give; one template at least.
     """
 
@@ -62,6 +68,13 @@ class ThoughtTemplateRetriever(BaseRetriever):
     diversity: _Fraction = 0.3
     agreement: float = Field(default=1.0, ge=0)
     max_share: _Fraction = 1 / 3
+    lexical: bool = False
+
+    _words: LexicalSearch = PrivateAttr()
+
+    def model_post_init(self, context: object, /) -> None:
+        """Prepare to read words."""
+        self._words = LexicalSearch(self.store)
 
     def find(
         self, query: Query | str, k: int | None = None, *, tenant: str | None = None
@@ -84,15 +97,19 @@ class ThoughtTemplateRetriever(BaseRetriever):
             raise ConfigError(f"k must be at least 1, not {most}")
         if not asked.text.strip():
             return []
+        whose = self.tenant if tenant is None else tenant
+        looked_at = max(_CANDIDATES, 4 * most)
+        words = self._words.scores(asked.text, looked_at, whose) if self.lexical else {}
         hits = self.store.search(
             asked.text,
-            max(_CANDIDATES, 4 * most),
-            tenant=self.tenant if tenant is None else tenant,
+            looked_at,
+            tenant=whose,
             min_similarity=self.min_similarity,
             exclude_queries=(asked.id,),
+            also=words,
         )
         trust = self.store.trust()
-        candidates = self._rated(self._others(asked, hits, trust), trust)
+        candidates = self._rated(self._others(asked, hits, trust), words, trust)
         chosen: list[_Candidate] = []
         while len(chosen) < most:
             left = [one for one in candidates if self._fits(one, chosen, most, trust)]
@@ -144,23 +161,22 @@ class ThoughtTemplateRetriever(BaseRetriever):
         alike = max((float(one.hit.vector @ other.hit.vector) for other in chosen), default=0.0)
         return (1 - self.diversity) * one.relevance - self.diversity * max(alike, 0.0)
 
-    def _rated(self, candidates: "Sequence[_Candidate]", trust: Trust) -> "list[_Candidate]":
-        """Add what their neighbours say; a limited source's templates have no vote."""
-        if not self.agreement or not candidates:
-            return list(candidates)
+    def _rated(
+        self, candidates: "Sequence[_Candidate]", words: Mapping[str, float], trust: Trust
+    ) -> "list[_Candidate]":
+        """Add what words and neighbours say; a limited source's templates have no vote."""
         hits = [one.hit for one in candidates]
-        limited = [level_of_source(trust, hit.template.source) == "limited" for hit in hits]
-        agreement = task_agreement(
-            [hit.similarity for hit in hits],
-            np.stack([hit.vector for hit in hits]),
-            [
-                None if no_vote else h.template.task
-                for h, no_vote in zip(hits, limited, strict=True)
-            ],
-        )
+        relevance = np.array([hit.similarity for hit in hits])
+        if words:
+            relevance += [words.get(hit.template.id, 0.0) * _BY_WORDS for hit in hits]
+        if self.agreement and hits:
+            vectors = np.stack([hit.vector for hit in hits])
+            voting = [_voting_task(hit, trust) for hit in hits]
+            cosines = [hit.similarity for hit in hits]
+            relevance += self.agreement * task_agreement(cosines, vectors, voting)
         return [
-            one._replace(relevance=one.relevance + self.agreement * float(agrees))
-            for one, agrees in zip(candidates, agreement, strict=True)
+            one._replace(relevance=float(worth))
+            for one, worth in zip(candidates, relevance, strict=True)
         ]
 
     def _get_relevant_documents(
@@ -194,6 +210,11 @@ class _Candidate(NamedTuple):
     """Near-duplicates share one."""
     relevance: float
     """Similarity with the query, and what else speaks for it."""
+
+
+def _voting_task(hit: Hit, trust: Trust) -> str | None:
+    template = hit.template
+    return None if level_of_source(trust, template.source) == "limited" else template.task
 
 
 def _document(hit: Hit) -> Document:
