@@ -8,7 +8,7 @@ it, the queries that were kept apart are searched for, once.
 Into the store go also, as templates, some of the very queries that are searched for, under their
 own id, under another id, and changed a little: none of them may be found.
 
-    python benchmarks/template_retrieval.py llmrouter14.jsonl.gz zeroeval.jsonl.gz
+    python -m benchmarks.template_retrieval --data FOLDER
 """
 
 import argparse
@@ -29,6 +29,7 @@ from fusion_agents.stores.template_store import TemplateStore
 from fusion_agents.templates.retrieving import ThoughtTemplateRetriever
 from fusion_agents.types import Query, ThoughtTemplate
 
+LOGS = ["llmrouter14", "zeroeval", "mmlupro_small8"]
 KINDS = {
     "llmrouter14": {
         "gsm8k": "mathematics",
@@ -157,7 +158,8 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("logs", type=Path, nargs="+", help="JSON lines, gzipped")
+    parser.add_argument("--data", type=Path, help="folder of the logs, as NAME.jsonl.gz")
+    parser.add_argument("--logs", nargs="+", default=LOGS)
     parser.add_argument("--folds", type=int, default=0, help="0, or 2 and more")
     parser.add_argument("--queries", type=int, help="search for so many at most, in each fold")
     parser.add_argument("--rankings", nargs="*", default=["cosine", "default"], choices=RANKINGS)
@@ -166,8 +168,11 @@ def main() -> None:
     rankings = {name: RANKINGS[name] for name in options.rankings}
     if options.lexical:
         rankings["default, BM25"] = {"lexical": True}
-    for path in options.logs:
-        log = path.name.split(".")[0]
+    if options.data is None:
+        print("skipped: --data names the folder of the logs")
+        return
+    for log in options.logs:
+        path = options.data / f"{log}.jsonl.gz"
         tallies = {name: Tally() for name in rankings}
         for known, asked in splits(read(path), options.folds):
             order = np.random.default_rng(1).permutation(len(asked))[: options.queries]
