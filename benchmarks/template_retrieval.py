@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the logs, as NAME.jsonl.gz")
     parser.add_argument("--logs", nargs="+", default=LOGS)
     parser.add_argument("--folds", type=int, default=0, help="0, or 2 and more")
+    parser.add_argument("--seed", type=int, default=0, help="of the split")
     parser.add_argument("--queries", type=int, help="search for so many at most, in each fold")
     parser.add_argument("--rankings", nargs="*", default=["cosine", "default"], choices=RANKINGS)
     parser.add_argument("--lexical", action="store_true", help="also with BM25")
@@ -174,7 +175,7 @@ def main() -> None:
     for log in options.logs:
         path = options.data / f"{log}.jsonl.gz"
         tallies = {name: Tally() for name in rankings}
-        for known, asked in splits(read(path), options.folds):
+        for known, asked in splits(read(path), options.folds, options.seed):
             order = np.random.default_rng(1).permutation(len(asked))[: options.queries]
             split = Split(known, [asked[i] for i in order])
             with tempfile.TemporaryDirectory() as folder, RoutingLog(f"{folder}/log.db") as rows:
