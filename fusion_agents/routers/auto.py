@@ -89,15 +89,20 @@ class ExpectedGain(NamedTuple):
     standard_error: float
     trades: bool
     """Whether the objective gives up quality for money or time."""
+    missing: float = 0.0
+    """Share of the outcomes that nobody knows."""
 
     @property
     def pays(self) -> bool:
         """Whether the evidence allows routing.
 
-        For quality alone there must be a gain. Where quality is traded, what is saved is certain
-        and what is lost is not, so there must only be no significant loss (two standard errors).
+        For quality alone there must be a gain on a complete log. The more is missing, the more of
+        the estimate is noise, so there the loss must be larger to count: up to a standard error.
+        Where quality is traded, what is saved is certain and what is lost is not, so there must
+        only be no significant loss (two standard errors).
         """
-        return self.gain > (-2 * self.standard_error if self.trades else 0.0)
+        allowed = 2.0 if self.trades else self.missing
+        return self.gain > -allowed * self.standard_error
 
 
 @dataclass(kw_only=True)
@@ -373,4 +378,5 @@ def _expected_gain(
     difference = value[rows, np.nanargmax(forecast, axis=1)] - value[:, best]
     error = float(difference.std() / np.sqrt(len(difference)))
     trades = objective.cost > 0 or objective.latency > 0
-    return ExpectedGain(best, float(difference.mean()), error, trades)
+    missing = 1 - float(known.mean())
+    return ExpectedGain(best, float(difference.mean()), error, trades, missing)

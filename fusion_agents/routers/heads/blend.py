@@ -20,6 +20,9 @@ from fusion_agents.routers.shrinkage import ArmPrior
 FAMILIES = ("task", "latent", "logistic", "neighbours")
 """Kinds of heads, in the order of a blend's weights."""
 
+GROUPED = ("task", "latent")
+"""Families that need the least to be known of each arm."""
+
 MOST_CROSSED = 8_192
 """Queries that are cross-validated on; settings do not need more."""
 
@@ -110,12 +113,14 @@ def choose(
 ) -> Choice:
     """Select an ensemble of settings on some queries, and keep each family's main setting.
 
-    The more cells are missing, the less the selection can be trusted: it is averaged with equal
-    weights for each family's cautious setting by the share of cells that are known.
+    The more cells are missing, the less the selection can be trusted: it is averaged, by the share
+    of cells that are known, with equal weights for the cautious settings of the families that
+    shrink to group means. The others go wrong where an arm was asked about some queries only.
     """
     members = [(name, i) for name, settings in predicted.items() for i in range(len(settings))]
     selected = select([predicted[name][i][rows] for name, i in members], scores[rows])
-    cautious = np.array([i == 0 for _, i in members]) / len(predicted)
+    grouped = [name for name in predicted if name in GROUPED]
+    cautious = np.array([i == 0 and name in grouped for name, i in members]) / len(grouped)
     known = float((~np.isnan(scores[rows])).mean())
     weights = known * selected + (1 - known) * cautious
     settings: dict[str, int] = {}

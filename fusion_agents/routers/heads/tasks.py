@@ -90,7 +90,11 @@ def names_tasks(sample: Sample) -> bool:
 def group_means(
     membership: FloatMatrix, scores: FloatMatrix, means: NDArray[np.float64], prior: float
 ) -> FloatMatrix:
-    """Mean score of each arm in each group, shrunk towards the arm's mean, (n_groups, n_arms).
+    """Mean score of each arm in each group, shrunk, shape (n_groups, n_arms).
+
+    It is shrunk towards the arm's mean plus how much easier or harder the group is for whoever
+    answered it. Without that, an arm that was never asked hard questions would look as good at
+    them as at easy ones, and logs whose arms were chosen by the query are full of such arms.
 
     Args:
         membership: Weight of each query in each group, shape (n_queries, n_groups).
@@ -99,8 +103,12 @@ def group_means(
         prior: Strength of the shrinkage, in queries.
     """
     known = ~np.isnan(scores)
+    count = membership.T @ known
     total = membership.T @ np.where(known, scores - means, 0.0)
-    shrunk: FloatMatrix = means + total / np.maximum(membership.T @ known + prior, 1e-12)
+    answers = np.maximum(count.sum(axis=1, keepdims=True) + prior, 1e-12)
+    level = total.sum(axis=1, keepdims=True) / answers
+    own = (total - count * level) / np.maximum(count + prior, 1e-12)
+    shrunk: FloatMatrix = means + level + own
     return shrunk
 
 

@@ -76,7 +76,33 @@ def test_a_group_without_answers_gets_the_mean_of_the_arm() -> None:
         np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0], [1.0]]), np.array([0.5]), prior=2.0
     )
 
-    np.testing.assert_allclose(means, [[0.75], [0.5]])
+    # level (1 - 0.5) * 2 / (2 + 2) = 0.25, and half of what is left of the arm's own 0.5
+    np.testing.assert_allclose(means, [[0.875], [0.5]])
+
+
+def test_an_arm_that_was_not_asked_hard_questions_is_not_taken_to_be_good_at_them() -> None:
+    easy_then_hard = np.array([[1.0, 0.0]] * 40 + [[0.0, 1.0]] * 40)
+    scores = np.full((80, 2), np.nan)
+    scores[:40] = 0.9
+    scores[40:, 0] = 0.1  # the second arm was asked easy questions only
+
+    means = group_means(easy_then_hard, scores, np.array([0.5, 0.5]), prior=10.0)
+
+    assert means[1, 1] < 0.3
+    np.testing.assert_allclose(means[0, 0], means[0, 1])
+
+
+def test_on_a_complete_log_the_level_changes_no_difference_between_arms() -> None:
+    rng = np.random.default_rng(0)
+    groups, scores = np.eye(3)[rng.integers(0, 3, 60)], rng.random((60, 4))
+    arm_means = scores.mean(axis=0)
+
+    means = group_means(groups, scores, arm_means, prior=10.0)
+
+    count = groups.sum(axis=0)[:, None]
+    plain = arm_means + groups.T @ (scores - arm_means) / (count + 10.0)
+    apart = means - plain
+    np.testing.assert_allclose(apart, np.broadcast_to(apart[:, :1], apart.shape), atol=1e-12)
 
 
 def test_k_means_finds_clusters_that_are_far_apart() -> None:
