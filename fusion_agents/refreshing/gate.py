@@ -27,7 +27,7 @@ class Gate(Noun):
 
     margin: float = Field(default=0.01, ge=0)
     """Largest loss in utility a query that the evidence may leave open."""
-    gain: float = Field(default=0.005, ge=0)
+    gain: float = Field(default=0.0, ge=0)
     """Estimated gain with which a challenger takes over although little is certain yet."""
     enough: int = Field(default=50, ge=1)
     """Queries that must be able to tell."""
