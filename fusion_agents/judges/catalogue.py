@@ -5,7 +5,7 @@ from functools import partial
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.errors import ConfigError
 from fusion_agents.judges.base import Judge
-from fusion_agents.judges.specs import Making
+from fusion_agents.judges.specs import Making, model_of, split_members
 from fusion_agents.plugins import find_parts
 from fusion_agents.pool.pool import Pool
 
@@ -52,3 +52,16 @@ def make_judge(
         make=again, known=known, pool=pool, policy=policy, allow_own_family=allow_own_family
     )
     return known[name].from_spec(rest, making)
+
+
+def judging_models(spec: str) -> frozenset[str]:
+    """The models that a judge's text names.
+
+    >>> sorted(judging_models("panel:rubric:large+rubric:ollama:qwen3,reference=no"))
+    ['large', 'ollama:qwen3']
+    """
+    name, _, rest = spec.strip().partition(":")
+    known = judge_classes()
+    if name in known and rest.partition(":")[0] in known:
+        return frozenset().union(*map(judging_models, split_members(rest, known)))
+    return frozenset({model_of(rest)} - {""})

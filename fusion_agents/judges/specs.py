@@ -60,6 +60,11 @@ def read_spec(judge: str, rest: str, known: tuple[str, ...] = ()) -> Spec:
     return Spec(model.strip(), options)
 
 
+def model_of(rest: str) -> str:
+    """The model in `MODEL,option=value,...`; empty if there is none."""
+    return _OPTION.split(rest)[0].strip()
+
+
 def read_switch(name: str, value: str) -> bool:
     """Read yes or no.
 

@@ -118,8 +118,13 @@ def refresh(
 
 
 def voters(log: RoutingLog, policy: TrainingPolicy) -> Outcomes:
-    """What the log knows from sources that are trusted; nobody else's scores are in it."""
-    return log.training_outcomes(policy.model_copy(update={"max_source_share": 0.0})).outcomes
+    """What the log knows from sources that are trusted; nobody else's scores are in it.
+
+    A limited tenant's answers vote, but no more of them than a limited source may teach.
+    """
+    tenant_share = min(policy.max_tenant_share, policy.max_source_share)
+    shares = {"max_source_share": 0.0, "max_tenant_share": tenant_share}
+    return log.training_outcomes(policy.model_copy(update=shares)).outcomes
 
 
 def limited_sources(report: TrainingReport) -> dict[str, int]:

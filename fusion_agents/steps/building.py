@@ -11,6 +11,7 @@ from fusion_agents.classifiers.learned import LearnedClassifier, is_quick
 from fusion_agents.classifiers.llm import LLMClassifier
 from fusion_agents.encoders.base import Encoder
 from fusion_agents.errors import ConfigError, EmptyLogError
+from fusion_agents.judges.catalogue import judging_models
 from fusion_agents.objective import Objective
 from fusion_agents.outcomes import Outcomes
 from fusion_agents.pool.matching import Coverage
@@ -101,7 +102,7 @@ def steps_from_log(
         pool=pool,
         classifier=LearnedClassifier(fitted, Exploration.parse(explore)),
         coverage=coverage,
-        arms=coverage.arms,
+        arms=_answering(coverage.arms, judge, coverage.learned),
         objective=objective,
         policy=policy,
         record_to=_record_to(record, opened),
@@ -150,7 +151,7 @@ def steps_from_router(
         pool=pool,
         classifier=LearnedClassifier(fitted, Exploration.parse(explore)),
         coverage=coverage,
-        arms=coverage.arms,
+        arms=_answering(coverage.arms, judge, coverage.learned),
         objective=objective,
         policy=policy,
         record_to=_record_to(record, log),
@@ -194,6 +195,7 @@ def steps_from_models(
     return QuerySteps(
         pool=pool,
         classifier=classifier,
+        arms=_answering(pool.arms, judge),
         objective=objective,
         policy=policy,
         record_to=record,
@@ -237,6 +239,15 @@ def _fitted(
     learned = set(coverage.learned)
     columns = [column for column, arm in enumerate(outcomes.arms) if arm in learned]
     return router.fit(outcomes.take_arms(columns))
+
+
+def _answering(
+    arms: Sequence[Arm], judge: Judging | None, learned: Sequence[Arm] = ()
+) -> tuple[Arm, ...]:
+    """The arms but for models that are there to judge, unless the log knows their answers."""
+    judging = judging_models(judge) if isinstance(judge, str) else frozenset()
+    answering = [arm for arm in arms if arm.model not in judging or arm in learned]
+    return tuple(answering or arms)
 
 
 def _check_weights(objective: str | Objective, router: Router) -> None:

@@ -50,6 +50,8 @@ def read_uses(entries: Iterable[LogEntry], *, without: str = "direct") -> Uses:
     the template, and weighs less by as much as it scatters more. Answers that failed, and those
     whose performance was not measured, say nothing.
 
+    Only what the strategy `thought` showed counts, not what a study tried under other names.
+
     Args:
         entries: A log's, in any order.
         without: Strategy of the answers without templates; a `thought` answer for which no
@@ -61,7 +63,7 @@ def read_uses(entries: Iterable[LogEntry], *, without: str = "direct") -> Uses:
     for entry in entries:
         if entry.performance is None:
             continue
-        if entry.template_ids:
+        if entry.template_ids and entry.arm.strategy == "thought":
             shown.append(entry.model_copy(update={"response": None}))
         elif entry.arm.strategy in (without, "thought"):
             bare[entry.arm.model, entry.query.id].append(entry.performance)

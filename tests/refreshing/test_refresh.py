@@ -10,7 +10,7 @@ from fusion_agents.refreshing.refresh import limited_sources, voters
 from fusion_agents.routers.artefact import load_router
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.training import TrainingPolicy
-from fusion_agents.types import Calibration, Judgement, LogEntry
+from fusion_agents.types import Calibration, Judgement, LogEntry, Query
 from tests.refreshing.logs import START, entries, filled
 
 ROUTER = "knn:k=10"
@@ -118,12 +118,33 @@ def test_limited_sources_teach_but_do_not_vote(tmp_path: Path) -> None:
     assert limited_sources(learned.report) == {"source user-1": 20}
 
 
+def test_a_limited_tenant_has_no_more_votes_than_a_limited_source_may_teach(
+    tmp_path: Path,
+) -> None:
+    with RoutingLog(tmp_path / "log.db") as log:
+        filled(log)  # 300 answers
+        log.append(
+            LogEntry(
+                query=Query(text=f"Acme's question {n}?"),
+                arm=START.arms[0],
+                performance=1.0,
+                tenant="acme",
+            )
+            for n in range(300)
+        )
+        taught = log.training_outcomes().outcomes
+        votes = voters(log, TrainingPolicy())
+    assert int((~np.isnan(taught.performance)).sum()) == 600
+    assert int((~np.isnan(votes.performance)).sum()) == 375
+
+
 @pytest.mark.parametrize(
     ("everywhere", "recent", "promoted", "why"),
     [
         (difference(0.001), None, True, "not worse"),
         (difference(0.006, 0.05), difference(-0.005), True, "not worse"),
-        (difference(0.0, 0.02), None, False, "perhaps worse than the current"),
+        (difference(0.0, 0.02), None, True, "not worse"),
+        (difference(-0.001, 0.02), None, False, "perhaps worse than the current"),
         (difference(-0.02), None, False, "worse than the current"),
         (difference(0.02), difference(-0.02), False, "new to both"),
         (difference(0.02, n=49), None, False, "only 49 queries"),

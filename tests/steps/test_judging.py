@@ -82,6 +82,16 @@ def test_a_judge_may_be_named_and_its_model_is_one_of_the_pool(log: RoutingLog) 
     assert scores(log) == [("rubric", 0.9), ("rubric", 0.2)]
 
 
+def test_a_model_that_is_there_to_judge_answers_nobody(log: RoutingLog) -> None:
+    pool = models(judging=scripted_judge(0.5))
+    chain = make_chain(log, models=pool, judge="rubric:judging")
+    assert "judging" not in {arm.model for arm in chain.steps.arms}
+    alone = FusionRouterChain.from_models(pool, judge="panel:rubric:judging+metric")
+    assert "judging" not in {arm.model for arm in alone.steps.arms}
+    only = FusionRouterChain.from_models({"judging": scripted_judge(0.5)}, judge="rubric:judging")
+    assert [arm.model for arm in only.steps.arms] == ["judging"]
+
+
 @pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream", "astream"])
 async def test_a_judge_that_breaks_costs_the_score_and_not_the_answer(
     log: RoutingLog, caplog: pytest.LogCaptureFixture, how: str
