@@ -32,7 +32,7 @@ def _hold(lock: Path, path: Path) -> int:
     while True:
         handle = _open(lock, path)
         try:
-            _try_to_lock(handle)
+            try_to_lock(handle)
             if _is_still(lock, handle):
                 return handle
         except BlockingIOError:
@@ -75,8 +75,12 @@ def _is_still(lock: Path, handle: int) -> bool:
         return False
 
 
-def _try_to_lock(handle: int) -> None:
-    """Take the lock.
+def try_to_lock(handle: int, at: int = 0) -> None:
+    """Lock an open file for this process, or on Windows one byte of it.
+
+    Args:
+        handle: Of the file.
+        at: Where that byte is; the rest stays readable there.
 
     Raises:
         BlockingIOError: If somebody else has it.
@@ -84,6 +88,7 @@ def _try_to_lock(handle: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
+        os.lseek(handle, at, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except PermissionError as error:

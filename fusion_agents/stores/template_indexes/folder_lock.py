@@ -3,11 +3,11 @@
 import json
 import os
 import socket
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fusion_agents.errors import StoreError
+from fusion_agents.file_lock import try_to_lock
 
 _FAR = 1 << 20
 """Windows locks bytes, and forbids reading those: this one is beyond what the file holds."""
@@ -31,7 +31,7 @@ class FolderLock:
         except OSError as error:
             raise StoreError(f"{what} cannot be locked: {error.strerror}") from error
         try:
-            _try_to_lock(self._handle)
+            try_to_lock(self._handle, _FAR)
             self._sign()
         except BlockingIOError:
             holder = _holder(self._handle)
@@ -68,23 +68,3 @@ def _holder(handle: int) -> str:
         return f"process {signed['pid']} on {signed['host']} since {signed['since']}"
     except (ValueError, KeyError, TypeError):
         return "a process that has just opened it"
-
-
-def _try_to_lock(handle: int) -> None:
-    """Take the lock.
-
-    Raises:
-        BlockingIOError: If somebody else has it.
-    """
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415
-
-        os.lseek(handle, _FAR, os.SEEK_SET)
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except PermissionError as error:
-            raise BlockingIOError(*error.args) from error
-    else:
-        import fcntl  # noqa: PLC0415
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
