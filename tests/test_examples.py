@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "examples"
 PROMISES = {
     "agent_with_tools": ("tool: 391", "answered by sim-"),
     "batch_evaluation": ("200 answers, 0 errors", "routed 0."),
-    "feedback_loop": ("version 2:", "rolled back to version 1"),
+    "feedback_loop": ("right of 150; next: promoted",),
     "graph_with_checkpointer": ("the thread holds 4 messages", "the log has 2 new entries"),
     "lcel_chain": ("answers 'Quick one: Kofi", "at the lowest cost: sim-"),
     "thought_level": ("arithmetic thought", "code direct", "shown: "),
@@ -68,8 +68,12 @@ def test_each_example_has_fewer_than_60_lines() -> None:
 
 @pytest.mark.parametrize("name", PROMISES)
 def test_an_example_runs_and_does_what_it_says(
-    name: str, capsys: pytest.CaptureFixture[str]
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     printed = capsys.readouterr().out
     for promise in PROMISES[name]:

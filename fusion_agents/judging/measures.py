@@ -16,6 +16,8 @@ RIGHT = 0.5
 """Performance from which an answer counts as right."""
 _BINS = 15
 _NOTHING = 1e-9
+_ROUNDING = 1e-9
+"""Share of a column's squares that may be left by rounding alone."""
 
 Measure = Callable[[FloatVector], float]
 
@@ -106,8 +108,10 @@ def _given(columns: FloatMatrix, weights: FloatVector, *, known: int) -> FloatMa
     products = (columns.T * weights) @ columns
     inner, cross = products[:known, :known], products[:known, known:]
     solved = np.linalg.lstsq(inner, cross, rcond=None)[0]
-    left: NDArray[np.float64] = products[known:, known:] - cross.T @ solved
-    left[np.diag_indices_from(left)] = np.maximum(np.diag(left), 0.0)
+    whole = products[known:, known:]
+    left: NDArray[np.float64] = whole - cross.T @ solved
+    explained = np.diag(left) <= _ROUNDING * np.diag(whole)
+    left[explained, explained] = 0.0
     return left
 
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,16 @@ def test_a_log_file_gives_the_figures_of_the_database_that_it_was_imported_into(
     assert figures(log_file) == figures(database)
 
 
-def test_what_is_suspended_is_not_evaluated(run: Run, database: Path) -> None:
+def test_what_is_suspended_is_not_evaluated(run: Run, database: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.db"
+    shutil.copy(database, own)
+
     def figures() -> list[tuple[str, float | None]]:
-        output = run("evaluate", "--log", database, *FAST, "--json", "-").stdout
+        output = run("evaluate", "--log", own, *FAST, "--json", "-").stdout
         return [(r.router, r.performance) for r in Evaluation.model_validate_json(output).rows]
 
     before = figures()
-    with RoutingLog(database) as log:
+    with RoutingLog(own) as log:
         lies = [
             LogEntry(query=query, arm=Arm(model="liar"), performance=1.0, source="liar")
             for query in {entry.query.id: entry.query for entry in log.scan()}.values()
