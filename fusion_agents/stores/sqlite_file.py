@@ -27,6 +27,9 @@ from fusion_agents.stores.migrations import (
 _PATIENCE = 60.0
 """Seconds to wait for another process's write."""
 
+_PATIENCE_WITH_READERS = 15.0
+"""Seconds to try to empty the write-ahead log while others use the file."""
+
 _MAGIC = b"SQLite format 3\0"
 
 # Closing any descriptor of a file drops all locks that this process holds on it: while this lock
@@ -120,8 +123,8 @@ class SQLiteFile:
             if self._writer is None:
                 raise StoreError(f"{self.what} was opened for reading only")
             self._writer.execute("VACUUM")
-            busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
+            emptied = _empty_log(self._writer)
+        if not emptied:
             raise StoreError(
                 f"{self.what}: what was deleted is still in {self.path.name}-wal, as another "
                 "process reads it: try again when it has ended"
@@ -292,3 +295,15 @@ def _enter_wal(connection: sqlite3.Connection) -> str:
             if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the file and empty it; others may be in the way for a while."""
+    end = time.monotonic() + _PATIENCE_WITH_READERS
+    while True:
+        busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)

@@ -40,7 +40,7 @@ def test_the_log_has_the_propensity_of_the_arm_that_was_chosen(log: RoutingLog) 
     chain.batch([SUM] * 60)
     chosen = Counter((entry.arm.model, entry.propensity) for entry in new(log))
     assert chosen.keys() == {("calculator", 0.75), ("historian", 0.25)}
-    assert 4 < chosen["historian", 0.25] < 28
+    assert 1 < chosen["historian", 0.25] < 38  # drawn anew each time: beyond five sigma
 
 
 async def test_a_run_that_is_repeated_chooses_the_same_arm(log: RoutingLog) -> None:
@@ -55,7 +55,7 @@ async def test_a_run_that_is_repeated_chooses_the_same_arm(log: RoutingLog) -> N
 def test_a_fallback_is_certain_once_the_chosen_arm_has_failed(log: RoutingLog) -> None:
     failing = FakeChatModel(error=ConnectionError("gone"))
     chain = make_chain(log, models=models(calculator=failing), record=True, explore=0.5)
-    for _ in range(12):
+    for _ in range(50):  # drawn anew each time: one in a million that an arm is never drawn
         chain.invoke(SUM)
     propensities = {(entry.error, entry.propensity) for entry in new(log)}
     assert propensities == {("connection", 0.75), (None, 1.0), (None, 0.25)}
@@ -63,7 +63,7 @@ def test_a_fallback_is_certain_once_the_chosen_arm_has_failed(log: RoutingLog) -
 
 def test_a_graph_keeps_the_arm_that_was_drawn(log: RoutingLog) -> None:
     graph = build_query_level_graph(make_chain(log, record=True, explore=1.0).steps)
-    for _ in range(10):
+    for _ in range(20):
         state = graph.invoke({"messages": [("user", SUM)]})
         found = state["messages"][-1].response_metadata["fusion"]
         assert found["arm"] == found["answered_by"]
@@ -80,7 +80,7 @@ def test_an_agent_tries_arms_at_the_first_question_and_not_in_mid_conversation(
     )
     made = agent(router)
     tried = set()
-    for _ in range(10):
+    for _ in range(20):
         first = made.invoke(ask(SUM))
         tried.add(first["fusion_route"]["arm"])
         assert first["fusion_route"]["propensity"] == 0.5
