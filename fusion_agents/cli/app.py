@@ -15,6 +15,7 @@ from fusion_agents.cli.batch import batch
 from fusion_agents.cli.collect import collect
 from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
+from fusion_agents.cli.distill import distill
 from fusion_agents.cli.doctor import doctor
 from fusion_agents.cli.evaluate import evaluating
 from fusion_agents.cli.exit_codes import INTERRUPTED, UNEXPECTED, WRONG
@@ -87,6 +88,7 @@ app.command()(routers)
 templates.command()(mine)
 templates.command()(report)
 app.add_typer(templates, name="templates")
+app.add_typer(distill, name="distill")
 app.command()(demo)
 app.command()(doctor)
 
