@@ -100,9 +100,14 @@ class JudgePolicy:
             verdict = _failed(self.judge, error)
         return self._judgement(case, verdict, source)
 
-    def _judgement(self, case: Case, verdict: Verdict, source: str) -> Judgement:
+    def _judgement(self, case: Case, verdict: Verdict, source: str) -> Judgement | None:
         """With a key that does not follow from the score: one verdict an answer, ever."""
-        made = self.judge.judgement(case, checked(verdict), source)
+        try:
+            made = self.judge.judgement(case, checked(verdict), source)
+        except Exception as error:  # noqa: BLE001  any judge's: it must not cost the answer
+            kind = type(error).__name__
+            logger.warning("an answer was not judged: %s while the verdict was written", kind)
+            return None
         key = content_key("judged inline", made.entry_key, made.judge, made.judge_version)
         return made.model_copy(update={"key": key})
 

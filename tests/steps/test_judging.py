@@ -216,6 +216,17 @@ async def test_a_verdict_that_is_none_costs_no_answer(
         assert reason in judgement["reason"]
 
 
+@pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream"])
+async def test_a_judge_that_cannot_say_its_version_costs_no_answer(
+    log: RoutingLog, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    found = await ask(make_chain(log, record=True, judge=Nameless()), how, SUM)
+    assert found["answered_by"] == "calculator@direct"
+    assert "judgement" not in found
+    assert new(log)[0].response == "42"
+    assert "an answer was not judged: RuntimeError" in caplog.text
+
+
 @pytest.mark.parametrize("judge", [5, None, "metric"])
 def test_a_policy_takes_a_judge_and_nothing_else(judge: Any) -> None:
     with pytest.raises(ConfigError, match="a policy takes a judge"):
@@ -228,3 +239,10 @@ class Careless(WordJudge):
 
     def judge(self, case: Case, config: RunnableConfig | None = None) -> Any:
         return self.given
+
+
+@dataclass(kw_only=True)
+class Nameless(WordJudge):
+    @property
+    def version(self) -> str:
+        raise RuntimeError("no weights")
