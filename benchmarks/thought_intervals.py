@@ -6,7 +6,7 @@ in three tasks. Run `python -m benchmarks.thought_intervals`.
 
 import numpy as np
 
-from fusion_agents.studying.intervals import Mean, means_of
+from fusion_agents.evaluation.intervals import Mean, means_of
 
 N_STUDIES = 400
 N_BOOTSTRAP = 500
