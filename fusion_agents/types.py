@@ -18,7 +18,7 @@ from pydantic import (
     Field,
     JsonValue,
     ValidatorFunctionWrapHandler,
-    field_validator,
+    WrapValidator,
     model_validator,
 )
 
@@ -26,6 +26,14 @@ Score = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0)]
+
+
+def _none_means_derived(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    return "" if value is None else check(value)
+
+
+Derived = Annotated[str, Field(min_length=1), WrapValidator(_none_means_derived)]
+"""A name that the noun derives from its content where none is given, or `None`."""
 
 _STRATEGY = re.compile(r"[a-z][a-z0-9_-]*")
 
@@ -53,7 +61,7 @@ class Query(Noun):
     True
     """
 
-    id: str = Field(default="", min_length=1)
+    id: Derived = ""
     """Names the query within a log; all answers to one query share it."""
     text: str
     """The question itself, before a strategy turns it into messages."""
@@ -65,11 +73,6 @@ class Query(Noun):
     """Name of the metric that compares a response with the ground truth."""
     split: str | None = None
     """The split that its source put it in (`train`, `test`), where there is one."""
-
-    @field_validator("id", mode="wrap")
-    @classmethod
-    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-        return "" if value is None else check(value)
 
     @model_validator(mode="after")
     def _derive_id(self) -> Self:
@@ -121,7 +124,7 @@ class LogEntry(Noun):
     stores it once; whoever logs live calls gives each call its own key.
     """
 
-    key: str = Field(default="", min_length=1)
+    key: Derived = ""
     """Unique in a log: writing an entry twice is writing it once."""
     query: Query
     arm: Arm
@@ -155,11 +158,6 @@ class LogEntry(Noun):
     tenant: str = "default"
     time: AwareDatetime | None = None
     """When the answer came, where that is known."""
-
-    @field_validator("key", mode="wrap")
-    @classmethod
-    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-        return "" if value is None else check(value)
 
     @model_validator(mode="after")
     def _derive_key(self) -> Self:
@@ -202,7 +200,7 @@ class Judgement(Noun):
     keys of their own.
     """
 
-    key: str = Field(default="", min_length=1)
+    key: Derived = ""
     """Unique in a log."""
     entry_key: str = Field(min_length=1)
     score: Score | None
@@ -222,11 +220,6 @@ class Judgement(Noun):
     source: str = "local"
     """Who gave it: a worker, an app, a user."""
     time: AwareDatetime | None = None
-
-    @field_validator("key", mode="wrap")
-    @classmethod
-    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-        return "" if value is None else check(value)
 
     @model_validator(mode="after")
     def _derive_key(self) -> Self:
@@ -291,7 +284,7 @@ class ThoughtTemplate(Noun):
     Without an `id`, one is derived from the content, so that mining twice stores it once.
     """
 
-    id: str = Field(default="", min_length=1)
+    id: Derived = ""
     problem: str = Field(min_length=1)
     """What kind of problem it is and the general approach: one sentence."""
     reasoning: str = ""
@@ -320,11 +313,6 @@ class ThoughtTemplate(Noun):
     cost: Dollars | None = None
     """Dollars paid to have it written."""
     time: AwareDatetime | None = None
-
-    @field_validator("id", mode="wrap")
-    @classmethod
-    def _none_means_derived(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-        return "" if value is None else check(value)
 
     @model_validator(mode="after")
     def _derive_id(self) -> Self:

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fusion_agents.types import Arm, Judgement, LogEntry, ModelCard, Query, Usage, content_key
+from fusion_agents.types import (
+    Arm,
+    Judgement,
+    LogEntry,
+    ModelCard,
+    Noun,
+    Query,
+    ThoughtTemplate,
+    Usage,
+    content_key,
+)
 
 ARM = Arm(model="m")
 QUERY = Query(text="2 + 2?")
@@ -209,3 +219,52 @@ def test_judgements_by_a_new_version_of_a_judge_are_other_judgements() -> None:
 def test_a_model_card_with_a_size_of_nothing_is_refused() -> None:
     with pytest.raises(ValidationError, match="size"):
         ModelCard(model="m", size=0)
+
+
+GOLDEN_QUERY = Query(text="2 + 2?", task="sums", ground_truth=("4", "four"))
+GOLDEN_TEMPLATE = ThoughtTemplate(
+    problem="Add.", reasoning="Count on.", question="2 + 2?", query_id="sum"
+)
+
+
+def test_derived_names_are_what_they_were_in_logs_that_exist() -> None:
+    entry = LogEntry(
+        query=GOLDEN_QUERY,
+        arm=Arm(model="m", strategy="think"),
+        response="4",
+        usage=Usage(input_tokens=3),
+        cost=0.5,
+        performance=1.0,
+        template_ids=("t",),
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    estimated = LogEntry(query=GOLDEN_QUERY, arm=ARM, cost=0.5, cost_estimated=True)
+    said = Judgement(entry_key="e", judge="rubric", score=0.7, reason="good")
+    more = said.model_dump(exclude={"key"}) | {"usefulness": 0.5, "source": "user"}
+    assert GOLDEN_QUERY.id == "5a17d8768e825584adc4c844e6c7148c"
+    assert Query(text="Größe \ud800?").id == "4957a3c2bb17d92e6fb62068cd437775"
+    assert entry.key == "e9c07b75f2e91db615965d0979777b1b"
+    assert estimated.key == "44581ca409d3e7d464bb6946fd46d8fc"
+    assert said.key == "133a281c790909a20af0e1f8f923432c"
+    assert Judgement.model_validate(more).key == "41d6296b81eb42c8f1b1b08b1905a5f3"
+    assert GOLDEN_TEMPLATE.id == "980a5371ea220a010fa64e771c744eaf"
+
+
+@pytest.mark.parametrize(
+    ("noun", "name"),
+    [
+        (GOLDEN_QUERY, "id"),
+        (LogEntry(query=QUERY, arm=ARM), "key"),
+        (Judgement(entry_key="e", judge="rubric", score=0.7), "key"),
+        (GOLDEN_TEMPLATE, "id"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_name_that_is_none_is_derived_and_an_empty_one_is_refused(noun: Noun, name: str) -> None:
+    content = noun.model_dump()
+    assert type(noun).model_validate({**content, name: None}) == noun
+    assert getattr(type(noun).model_validate({**content, name: "mine"}), name) == "mine"
+    with pytest.raises(ValidationError, match=name):
+        type(noun).model_validate({**content, name: ""})
+    with pytest.raises(ValidationError, match=name):
+        type(noun).model_validate({**content, name: 7})
