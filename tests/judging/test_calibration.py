@@ -238,6 +238,29 @@ def test_a_report_survives_json_and_hides_no_markup(log: RoutingLog) -> None:
     assert "http" not in to_html(named).replace("http://www.w3.org", "")
 
 
+def test_a_limited_tenant_cannot_outvote_the_rest_in_a_calibration(log: RoutingLog) -> None:
+    def entries(tenant: str, n: int, right: bool) -> list[LogEntry]:
+        return [
+            LogEntry(
+                query=Query(text=f"{tenant} {i}"), arm=Arm(model="a"), response="x",
+                performance=float(right), tenant=tenant,
+            )
+            for i in range(n)
+        ]  # fmt: skip
+
+    mine, theirs = entries("default", 100, right=True), entries("loud", 900, right=False)
+    log.append([*mine, *theirs])
+    log.append_judgements(
+        Judgement(entry_key=entry.key, score=0.9, judge="j", judge_version="1")
+        for entry in (*mine, *theirs)
+    )
+    pairs = read_pairs(log, "j", "1")
+    assert pairs.performance.sum() == 100
+    assert len(pairs.performance) == 200  # half of what counts, as in training
+    log.set_trust("tenant", "loud", "trusted")
+    assert len(read_pairs(log, "j", "1").performance) == 1000
+
+
 def test_what_is_suspended_teaches_no_calibration(log: RoutingLog) -> None:
     fill(log, 50, noisy)
     clean = read_pairs(log, "j", "1")
