@@ -1,6 +1,7 @@
 """What a request to the loopback server holds, and how the server is to behave towards it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import Field
@@ -19,6 +20,10 @@ class Request(NamedTuple):
     """Names in lower case; `authorization` is there as the client sent it."""
     body: Mapping[str, Any]
     """The JSON object; empty if there was none."""
+    query: Mapping[str, str] = MappingProxyType({})
+    """What the address holds after the question mark."""
+    form: bytes = b""
+    """The body of an upload as it came; empty for others."""
 
     @property
     def model(self) -> str:

@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from fusion_agents.testing.openai_behaviour import Behaviour, Request
 from fusion_agents.testing.openai_payload import (
@@ -88,9 +89,8 @@ class Connection(asyncio.Protocol):
             return
         body = bytes(self._received[end + 4 : whole])
         del self._received[:whole]
-        method, path, _ = first.split(" ", 2)
         self._busy = True
-        request = Request(time.monotonic(), method, path.partition("?")[0], headers, _json(body))
+        request = _request(first, headers, body)
         number, behaviour = self._host.begin(request)
         if _at_once(behaviour, request):
             self._plain(behaviour, request, number)
@@ -175,6 +175,21 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         else:
             self._transport.close()
+
+
+def _request(first: str, headers: Mapping[str, str], body: bytes) -> Request:
+    method, address, _ = first.split(" ", 2)
+    path, _, query = address.partition("?")
+    is_form = headers.get("content-type", "").startswith("multipart/")
+    return Request(
+        time.monotonic(),
+        method,
+        path,
+        headers,
+        {} if is_form else _json(body),
+        dict(parse_qsl(query)),
+        body if is_form else b"",
+    )
 
 
 def _at_once(behaviour: Behaviour, request: Request) -> bool:

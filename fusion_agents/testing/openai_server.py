@@ -14,8 +14,18 @@ from fusion_agents.testing.fake_reply import calls_for, reply_in_json, reply_in_
 from fusion_agents.testing.openai_behaviour import Behaviour, CalledTool, Request, Rule
 from fusion_agents.testing.openai_connection import Connection
 from fusion_agents.testing.openai_payload import dumped, embeddings, model_list
+from fusion_agents.testing.openai_tuning import Fault, Tuning
 
-__all__ = ["Behaviour", "CalledTool", "OpenAIServer", "Request", "Rule", "usual"]
+__all__ = [
+    "Behaviour",
+    "CalledTool",
+    "Fault",
+    "OpenAIServer",
+    "Request",
+    "Rule",
+    "Tuning",
+    "usual",
+]
 
 _STARTS_WITHIN = 10.0
 
@@ -25,15 +35,17 @@ class OpenAIServer:
 
     It listens on a free port of 127.0.0.1, in a thread of its own, and serves
     `POST /v1/chat/completions` (plain, streaming, tool calls, structured output),
-    `POST /v1/embeddings` and `GET /v1/models`. How a chat request is treated is said by the
-    script, one behaviour a request, then by `rule`, and otherwise the server repeats what it was
-    asked, calls the tools that the query names, and makes up what a schema wants.
+    `POST /v1/embeddings`, `GET /v1/models`, and files and fine-tuning jobs as `tuning` says. How
+    a chat request is treated is said by the script, one behaviour a request, then by `rule`, and
+    otherwise the server repeats what it was asked, calls the tools that the query names, and
+    makes up what a schema wants; a fine-tuned model (`ft:...`) answers when its job succeeded.
 
     Use it as a context manager, synchronous or asynchronous.
 
     Args:
         rule: Says how to treat each chat request; called in the server's thread.
         models: Names that `GET /v1/models` lists; chat requests may name any.
+        tuning: Files and fine-tuning jobs; without it, a healthy provider's.
 
     >>> import openai
     >>> with OpenAIServer() as server:
@@ -45,9 +57,16 @@ class OpenAIServer:
     ('42', '6 * 7?')
     """
 
-    def __init__(self, rule: Rule | None = None, *, models: tuple[str, ...] = ("fake",)) -> None:
+    def __init__(
+        self,
+        rule: Rule | None = None,
+        *,
+        models: tuple[str, ...] = ("fake",),
+        tuning: Tuning | None = None,
+    ) -> None:
         self.rule = rule
         self.models = models
+        self.tuning = tuning or Tuning()
         self.requests: list[Request] = []
         """Every request, in the order in which they came."""
         self.peak = 0
@@ -198,13 +217,18 @@ class OpenAIServer:
     def _behaviour(self, request: Request) -> Behaviour:
         where = request.method, request.path
         if where == ("GET", "/v1/models"):
-            return Behaviour(body=dumped(model_list(self.models)))
+            return Behaviour(body=dumped(model_list((*self.models, *self.tuning.models))))
         if where == ("POST", "/v1/embeddings"):
             return Behaviour(body=dumped(embeddings(request)))
+        if (tuned := self.tuning.treat(request)) is not None:
+            return tuned
         if where != ("POST", "/v1/chat/completions"):
             return Behaviour(status=404, message=f"nothing is served at {' '.join(where)}")
         if self._script:
             return self._script.popleft()
+        if request.model.startswith("ft:") and request.model not in self.tuning.models:
+            missing = f"The model `{request.model}` does not exist or you do not have access to it."
+            return Behaviour(status=404, message=missing, code="model_not_found")
         return (self.rule(request) if self.rule else None) or usual(request)
 
 

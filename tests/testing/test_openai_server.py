@@ -175,8 +175,8 @@ def test_the_same_text_has_the_same_embedding(client: openai.OpenAI, encoding: s
 
 
 def test_what_is_not_served_is_a_clear_404(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match=r"nothing is served at GET /v1/files"):
-        client.files.list()
+    with pytest.raises(openai.NotFoundError, match=r"nothing is served at GET /v1/batches"):
+        client.batches.list()
 
 
 # -- faults -------------------------------------------------------------------------------------
