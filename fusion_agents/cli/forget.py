@@ -57,6 +57,8 @@ def forget(
     with open_log(log, read_only=True) as opened:
         total = opened.forget(sources=sources, tenants=tenants, dry_run=True)
         results().print(_counts(opened, sources, tenants, total))
+        if not total.anything:
+            say(f"nothing in {log} is of them: `fusion-agents log trust` shows its names")
     if dry_run:
         return
     if total.anything and not yes:

@@ -113,9 +113,11 @@ class Versions:
             return History()
         try:
             raw = json.loads(read_file(path, MAX_POINTER))
-            if isinstance(raw, dict) and raw.get("format") != FORMAT:
+            if not isinstance(raw, dict) or "format" not in raw:
+                raise ValueError("it does not say its format")
+            if raw["format"] != FORMAT:
                 raise ArtefactError(
-                    f"{path} has format {raw.get('format')}, this version reads format {FORMAT}: "
+                    f"{path} has format {raw['format']}, this version reads format {FORMAT}: "
                     "install the version that wrote it"
                 )
             return History.model_validate(raw)
@@ -248,6 +250,8 @@ class Versions:
 
     @contextmanager
     def _writing(self) -> Iterator[History]:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(f"{self.folder} is a file: versions of a router need a folder")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _patiently_locked(self.folder / POINTER):
             yield self.history

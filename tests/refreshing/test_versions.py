@@ -114,7 +114,7 @@ def test_only_the_owner_reads_versions(versions: Versions) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", '{"format": 1, "current": "../000001"}', '{"format": 1, "current": 1}'],
+    ["", "[]", "{}", '{"format": 1, "current": "../000001"}', '{"format": 1, "current": 1}'],
 )
 def test_a_damaged_pointer_is_refused(versions: Versions, content: str) -> None:
     (versions.folder / "versions.json").write_text(content)
@@ -218,3 +218,10 @@ def test_a_restart_removes_what_was_saved_in_the_folder_itself(tmp_path: Path) -
     versions.restart(NEW, "learned again")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000002", "versions.json"]
     assert decisions(load_router(tmp_path)) == decisions(NEW)
+
+
+def test_a_file_in_place_of_the_folder_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "router").write_text("mine")
+    with pytest.raises(ConfigError, match="router is a file"):
+        Versions(tmp_path / "router").add(OLD, "first", "the first version")
+    assert (tmp_path / "router").read_text() == "mine"
