@@ -155,9 +155,9 @@ def _estimate(log: Path, summarizer: str, models: Path, options: dict[str, Any])
 def _miner(
     log: Any, store: Any, summarizer: str, models: Path, options: dict[str, Any], on_progress: Any
 ) -> "TemplateMiner":
+    from fusion_agents.right_answers.candidates import Floors
     from fusion_agents.stores.log_filter import LogFilter
     from fusion_agents.templates.miner import TemplateMiner
-    from fusion_agents.templates.selecting import Floors
     from fusion_agents.templates.summarizing import Summarizer
 
     given = dict(options)

@@ -5,21 +5,14 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from fusion_agents.near_duplicates import near_duplicate_groups
-from fusion_agents.quarantine import suspicion
+from fusion_agents.right_answers.candidates import FLOORS, Candidate, Floors
+from fusion_agents.right_answers.questions import is_suspicious
+from fusion_agents.right_answers.reading import candidate_of, is_whole, trusted_scores
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.training import Trust, is_suspended, level_of_source
-from fusion_agents.templates.selecting import (
-    FLOORS,
-    Candidate,
-    Criterion,
-    Floors,
-    Selection,
-    select,
-)
-from fusion_agents.types import LogEntry, Query, ThoughtTemplate, content_key
-
-_CUT_OFF = ("length", "max_tokens", "model_length")
+from fusion_agents.templates.selecting import Criterion, Selection, select
+from fusion_agents.types import LogEntry, Query, content_key
 
 
 class Group(NamedTuple):
@@ -93,7 +86,7 @@ def gather(
         if number not in held_out and number >= 0
     ]
     taught = [group for group in found if group.selection.right]
-    honest = [group for group in taught if not _is_suspicious(group.query)]
+    honest = [group for group in taught if not is_suspicious(group.query)]
     return Gathering(
         groups=tuple(_some(honest, per_task)),
         held_out=sum(number in held_out for number in members),
@@ -112,50 +105,17 @@ def source_of(entries: Iterable[LogEntry], trust: Trust) -> str:
 
 def _read(log: RoutingLog, where: LogFilter) -> _Read:
     trust = log.trust()
-    scores = _scores(log, where, trust)
+    scores = trusted_scores(log, where, trust)
     read = _Read(defaultdict(list), {})
     for entry in log.scan(where):
-        if _is_whole(entry) and not is_suspended(trust, entry.source, entry.tenant):
-            judge, worth = scores.get(entry.key, (None, None))
+        if _can_teach(entry) and not is_suspended(trust, entry.source, entry.tenant):
             read.queries.setdefault(entry.query.id, entry.query)
-            read.candidates[entry.query.id].append(
-                Candidate(
-                    key=entry.key,
-                    query_id=entry.query.id,
-                    model=entry.arm.model,
-                    performance=entry.performance,
-                    judge=judge,
-                    worth=worth,
-                    cost=entry.cost,
-                    text=hash(" ".join((entry.response or "").split())),
-                )
-            )
+            read.candidates[entry.query.id].append(candidate_of(entry, scores.get(entry.key)))
     return read
 
 
-def _is_whole(entry: LogEntry) -> bool:
-    """Whether it is an answer that somebody could learn from."""
-    return (
-        entry.error is None
-        and bool((entry.response or "").strip())
-        and (entry.finish_reason or "").lower() not in _CUT_OFF
-        and not entry.template_ids
-    )
-
-
-def _scores(
-    log: RoutingLog, where: LogFilter, trust: Trust
-) -> dict[str, tuple[float, float | None]]:
-    """The newest score of each entry by a judge that is trusted, and what it is worth."""
-    lines = {(line.judge, line.judge_version): line for line in log.calibrations()}
-    scores: dict[str, tuple[float, float | None]] = {}
-    for one in log.judgements(where):
-        level = level_of_source(trust, one.source, one.judge)
-        if one.score is not None and level == "trusted":
-            line = lines.get((one.judge, one.judge_version))
-            worth = None if line is None else line.performance(one.score)
-            scores[one.entry_key] = (one.score, worth)
-    return scores
+def _can_teach(entry: LogEntry) -> bool:
+    return is_whole(entry) and not entry.template_ids
 
 
 def _group(ids: list[str], read: _Read, criterion: Criterion, floors: Floors) -> Group:
@@ -169,12 +129,6 @@ def _group(ids: list[str], read: _Read, criterion: Criterion, floors: Floors) ->
         selection = select(candidates, criterion, floors)
         groups.append((selection.n_right, Group(read.queries[same[0]], tuple(ids), selection)))
     return max(groups, key=lambda group: group[0])[1]
-
-
-def _is_suspicious(query: Query) -> bool:
-    return (
-        suspicion(ThoughtTemplate(problem="-", question=query.text, query_id=query.id)) is not None
-    )
 
 
 def _some(groups: Collection[Group], per_task: int | None) -> Iterator[Group]:

@@ -7,6 +7,7 @@ from langchain_core.runnables import RunnableConfig
 
 from fusion_agents.collecting.budget import Budget, check_numbers, check_prices
 from fusion_agents.errors import ConfigError
+from fusion_agents.right_answers.candidates import FLOORS, Floors
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.template_store import TemplateStore
@@ -15,7 +16,7 @@ from fusion_agents.templates.gathering import gather
 from fusion_agents.templates.merging import merge_alike
 from fusion_agents.templates.mining_progress import MiningProgress, MiningSummary, summary_of
 from fusion_agents.templates.minings import Left, Way, left_to_mine, load
-from fusion_agents.templates.selecting import FLOORS, Criterion, Floors, check_criterion
+from fusion_agents.templates.selecting import Criterion, check_criterion
 from fusion_agents.templates.summarizing import Summarizer
 from fusion_agents.types import Dollars
 

@@ -2,12 +2,13 @@
 
 from langchain_core.language_models import BaseChatModel
 
+from fusion_agents.right_answers.candidates import FLOORS, Floors
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.template_store import TemplateStore
 from fusion_agents.templates.miner import OnProgress, TemplateMiner
 from fusion_agents.templates.mining_progress import MiningSummary
-from fusion_agents.templates.selecting import FLOORS, Criterion, Floors
+from fusion_agents.templates.selecting import Criterion
 from fusion_agents.templates.summarizing import Summarizer
 from fusion_agents.types import Dollars
 

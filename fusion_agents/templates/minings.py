@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from fusion_agents.right_answers.candidates import Candidate
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.minings import KnownMining, MiningLedger
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.templates.gathering import Gathering, Group, source_of
 from fusion_agents.templates.leaks import Source
-from fusion_agents.templates.selecting import Candidate
 from fusion_agents.templates.summarizing import Material
 from fusion_agents.types import Dollars, LogEntry, ThoughtTemplate, content_key
 

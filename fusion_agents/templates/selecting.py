@@ -9,6 +9,7 @@ from math import inf
 from typing import Literal, NamedTuple, get_args
 
 from fusion_agents.errors import ConfigError
+from fusion_agents.right_answers.candidates import FLOORS, Candidate, Floors
 
 Criterion = Literal["hybrid", "performance", "judge"]
 
@@ -16,42 +17,6 @@ N_ANSWERS = 3
 """Answers that a template is distilled from, at most."""
 _FIRST = 5
 """Of these by performance, `hybrid` takes the best by the judge."""
-
-
-class Candidate(NamedTuple):
-    """An answer in the log, without its text."""
-
-    key: str
-    query_id: str
-    model: str
-    performance: float | None
-    """As it was measured; none if it was not."""
-    judge: float | None
-    """The newest score of a judge that is trusted; none if there is none."""
-    worth: float | None
-    """What that score is worth in performance, where the judge was calibrated."""
-    cost: float | None
-    """Dollars."""
-    text: int
-    """The same for answers with the same text."""
-
-
-class Floors(NamedTuple):
-    """From where on an answer counts as right."""
-
-    performance: float = 1.0
-    judge: float = 0.7
-    """Only where performance was not measured: of the calibrated score, or else the score."""
-
-    def is_right(self, candidate: Candidate) -> bool | None:
-        """Whether an answer is right; none if nothing is known of it."""
-        if candidate.performance is not None:
-            return candidate.performance >= self.performance
-        score = candidate.judge if candidate.worth is None else candidate.worth
-        return None if score is None else score >= self.judge
-
-
-FLOORS = Floors()
 
 
 class Selection(NamedTuple):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusion_agents.templates.selecting import Candidate, Criterion, Floors, select
+from fusion_agents.right_answers.candidates import Candidate, Floors
+from fusion_agents.templates.selecting import Criterion, select
 
 
 def answer(
