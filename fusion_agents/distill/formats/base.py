@@ -56,8 +56,9 @@ class ExportFormat(ABC):
         """Make the files.
 
         Raises:
-            ConfigError: If the trainer would turn the material down, or could not be shown it; the
-                message says what to do.
+            ConfigError: If the format cannot hold what the strategy sends.
+            DataError: If the trainer would turn the material down; it names the line, where it is
+                one, and says what to do.
         """
 
     @abstractmethod
@@ -113,3 +114,23 @@ def json_list(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     return f"[\n{lines}\n]\n".encode()
+
+
+def parsed_list(name: str, content: bytes) -> list[dict[str, Any]]:
+    """Read what `json_list` made.
+
+    Raises:
+        RowError: If it is no list of JSON objects; the line is that of the first wrong one.
+    """
+    try:
+        rows = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise RowError(name, error.lineno, f"no JSON ({error.msg}): export again") from error
+    except ValueError as error:
+        raise RowError(name, 1, f"no JSON ({error}): export the data again") from error
+    if not isinstance(rows, list):
+        raise RowError(name, 1, "no list: export the data again")
+    for number, row in enumerate(rows, 2):
+        if not isinstance(row, dict):
+            raise RowError(name, number, "no JSON object: export the data again")
+    return rows

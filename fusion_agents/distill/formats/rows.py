@@ -1,11 +1,11 @@
 """Turns in the rows of a file, written and read back with the line in every error."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from fusion_agents.distill.formats.base import Files
 from fusion_agents.distill.prompting import Turn
-from fusion_agents.errors import DataError, RowError
+from fusion_agents.errors import ConfigError, DataError, RowError
 
 ROLES = ("system", "user", "assistant")
 
@@ -54,6 +54,18 @@ def content_of(file: str, line: int, row: Mapping[str, Any], field: str) -> str:
     return turns[0]["content"]
 
 
+def text_of(file: str, line: int, row: Mapping[str, Any], field: str) -> str:
+    """The text in a field.
+
+    Raises:
+        RowError: If there is none.
+    """
+    found = row.get(field)
+    if not isinstance(found, str):
+        raise RowError(file, line, f"{field!r} must be a text")
+    return found
+
+
 def file_in(files: Files, name: str) -> bytes:
     """A file's content.
 
@@ -63,3 +75,20 @@ def file_in(files: Files, name: str) -> bytes:
     if name not in files:
         raise DataError(f"{name!r} is missing: export the data again")
     return files[name]
+
+
+def first_system(prompt: Sequence[Turn], trainer: str) -> tuple[str, Sequence[Turn]]:
+    """Part a prompt into its system prompt and turns that alternate, a human's first and last.
+
+    Raises:
+        ConfigError: If it is not made like that, and the trainer could not be shown it.
+    """
+    has_system = prompt[0]["role"] == "system"
+    system, rest = (prompt[0]["content"], prompt[1:]) if has_system else ("", prompt)
+    roles = [turn["role"] for turn in rest]
+    if roles != (["user", "assistant"] * len(roles))[: len(roles)] or len(roles) % 2 == 0:
+        raise ConfigError(
+            f"{trainer} takes a system prompt and turns that alternate, the last of a human, but "
+            f"the strategy sends {', '.join(turn['role'] for turn in prompt)}: take the format trl"
+        )
+    return system, rest
