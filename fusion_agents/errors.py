@@ -15,6 +15,7 @@ FusionError                 everything below; catch this at an app's border
 ├── ArtefactError           a saved router is damaged or belongs to something else
 ├── NoSandboxError          this machine has no sandbox for code; the message names the fix
 ├── SandboxError            a sandbox for code broke or did not start
+├── TrainingError           a student's training failed, or cannot go on
 ├── RouteError              no arm can answer under the given objective
 └── AnswerError             every arm that was asked failed; carries each arm's reason
 ```
@@ -109,6 +110,10 @@ class NoSandboxError(FusionError):
         super().__init__(f"{cause}; to score code, {fix}")
         self.cause = cause
         self.fix = fix
+
+
+class TrainingError(FusionError):
+    """A student's training failed or cannot go on; the message says how to go on."""
 
 
 class RouteError(FusionError):
