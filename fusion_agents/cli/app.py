@@ -13,6 +13,7 @@ from fusion_agents import __version__
 from fusion_agents.cli.ask import ask
 from fusion_agents.cli.batch import batch
 from fusion_agents.cli.collect import collect
+from fusion_agents.cli.consent import consent
 from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
 from fusion_agents.cli.distill import distill
@@ -83,6 +84,7 @@ app.command()(judge)
 app.command()(feedback)
 app.command()(refresh)
 app.command()(rollback)
+app.command()(consent)
 app.command()(forget)
 app.command()(routers)
 templates.command()(mine)

@@ -20,6 +20,8 @@ class Forgotten(Noun):
     queries: int = 0
     templates: int = 0
     """Thought templates that were distilled from them."""
+    consents: int = 0
+    """Consents to train students; refusals stay."""
 
     @property
     def anything(self) -> bool:
@@ -78,6 +80,7 @@ _GONE = {
     "calls": "calls WHERE key IN (SELECT key FROM gone_calls)",
     "entries": "entries WHERE id IN (SELECT id FROM gone_entries)",
     "queries": "queries WHERE id IN (SELECT id FROM gone_queries)",
+    "consents": "consents WHERE allowed AND (kind, name) IN (SELECT kind, name FROM names)",
 }
 """What goes, in an order in which nothing is left that points to it."""
 

@@ -8,7 +8,7 @@ shorten its write-ahead file meanwhile), and what is appended during a scan does
 import itertools
 import sqlite3
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import ValidationError
 
@@ -70,6 +70,14 @@ def read_chosen_entries(
         except ValueError as error:
             raise _damaged("entry", row[0], error) from error
         yield entry
+
+
+def read_entries_of_keys(connection: sqlite3.Connection, keys: Iterable[str]) -> Iterator[LogEntry]:
+    """Yield the entries that have these keys, a page of them at a time."""
+    left = iter(dict.fromkeys(keys))
+    while page := list(itertools.islice(left, _PAGE)):
+        which = f"SELECT id FROM entries WHERE key IN ({', '.join('?' * len(page))}) ORDER BY id"
+        yield from read_chosen_entries(connection, which, page)
 
 
 def read_turn(connection: sqlite3.Connection, turn: str) -> list[LogEntry]:

@@ -244,6 +244,19 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX minings_by_template ON minings (template)",
         ),
     ),
+    Migration(
+        "ask whose entries may train a model",
+        (
+            """
+            CREATE TABLE consents (
+                kind TEXT NOT NULL, -- source or tenant
+                name TEXT NOT NULL,
+                allowed INTEGER NOT NULL, -- 1 for a consent, 0 for a refusal
+                PRIMARY KEY (kind, name)
+            ) WITHOUT ROWID
+            """,
+        ),
+    ),
 )
 
 _HISTORY = """

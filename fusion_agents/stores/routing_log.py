@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from fusion_agents.outcomes import Outcomes
+from fusion_agents.stores.consent import Consents, read_consents, write_consent
 from fusion_agents.stores.forgetting import Forgotten, count_forgotten, delete_forgotten
 from fusion_agents.stores.ledger import Ledger
 from fusion_agents.stores.log_filter import LogFilter
@@ -13,6 +14,7 @@ from fusion_agents.stores.log_reading import (
     count_entries,
     read_calibrations,
     read_entries,
+    read_entries_of_keys,
     read_judgements,
     read_outcomes,
     read_queries,
@@ -236,6 +238,35 @@ class RoutingLog:
         with self._file.reading() as connection:
             return read_trust(connection)
 
+    def set_consent(self, kind: Trustee, name: str, allowed: bool) -> None:
+        """Say whether students may be trained on what a source or a tenant gave and will give.
+
+        Args:
+            kind: `source` or `tenant`.
+            name: It need not have written anything yet.
+            allowed: True for a consent, false for a refusal; an earlier one is replaced.
+
+        Raises:
+            ConfigError: If there is no such kind, or no name.
+            StoreError: If the file cannot be written.
+        """
+        with self._file.writing() as connection:
+            write_consent(connection, kind, name, allowed)
+
+    def consents(self) -> Consents:
+        """What was said about training, by kind and name; `stores.consent` says what follows."""
+        with self._file.reading() as connection:
+            return read_consents(connection)
+
+    def entries(self, keys: Iterable[str]) -> Iterator[LogEntry]:
+        """Yield the entries that have these keys; keys that the log does not have are left out.
+
+        Args:
+            keys: In any order, which is not the order of what comes.
+        """
+        with self._file.reading() as connection:
+            yield from read_entries_of_keys(connection, keys)
+
     def entries_of_turn(self, turn: str) -> list[LogEntry]:
         """The attempts of a recorded turn, in their order; none if it is not in the log.
 
@@ -254,8 +285,9 @@ class RoutingLog:
         judgements of others' entries; calibrations of the judges whose judgements went, as they
         were learned with them; and queries that nothing is left of. A query that others asked
         too stays. Thought templates that were distilled from any of it go as well. Copies
-        elsewhere (backups, exports, fitted routers, an index of templates) are not touched; a
-        level of trust that was set stays.
+        elsewhere (backups, exports, fitted routers, trained students, an index of templates) are
+        not touched. A level of trust that was set stays, and so does a refusal to train students;
+        a consent to it goes: whoever comes back is asked again.
 
         Args:
             sources: Of entries and judgements.
