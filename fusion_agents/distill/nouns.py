@@ -89,6 +89,12 @@ class SelectionReport(Noun):
     """Characters of the answers: `min`, `median`, `p95`, `max`; empty without examples."""
     dropped: tuple[Dropped, ...]
     """In the order of the checks."""
+    n_answers: int = 0
+    """That the log has, failed attempts among them: those of the examples and those dropped."""
+    before_balance: dict[str, int] = Field(default_factory=dict)
+    """Examples of each task before tasks were balanced."""
+    notes: tuple[str, ...] = ()
+    """What else to know: what balance did, how alike the lengths of pairs are."""
 
 
 class TrainingData(Noun):
