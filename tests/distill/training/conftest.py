@@ -1,0 +1,90 @@
+"""A tiny base with random weights, and data to learn, both made on the spot."""
+
+from pathlib import Path
+
+import pytest
+
+from fusion_agents.distill.dataset import write_dataset
+from fusion_agents.distill.nouns import Example, SelectionReport, TrainingData
+from fusion_agents.types import Query
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 \n.,:;?!+-*/=()'<|>_"
+
+
+def make_base(folder: Path, *, template: str | None = TEMPLATE) -> Path:
+    """A Llama with random weights whose tokens are letters."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    special = ["<|pad|>", "<|unk|>", "<|im_start|>", "<|im_end|>"]
+    vocabulary = {token: i for i, token in enumerate([*special, *LETTERS])}
+    letters = Tokenizer(models.WordLevel(vocabulary, unk_token="<|unk|>"))
+    letters.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    letters.decoder = decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=letters,
+        pad_token="<|pad|>",
+        unk_token="<|unk|>",
+        eos_token="<|im_end|>",
+        additional_special_tokens=["<|im_start|>"],
+        chat_template=template,
+    )
+    tokenizer.save_pretrained(str(folder))
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            pad_token_id=0,
+            bos_token_id=None,
+            eos_token_id=3,
+        )
+    )
+    model.save_pretrained(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+def question(i: int, task: str = "sums") -> Example:
+    text = f"What is {i} + {i * 7 % 31}?"
+    query = Query(text=text, task=task, ground_truth=str(i + i * 7 % 31), metric="exact_match")
+    return Example(query=query, answer=f"{i + i * 7 % 31}.", kind="answer", teacher="oracle")
+
+
+def training_data(examples: list[Example]) -> TrainingData:
+    by_task: dict[str, int] = {}
+    for example in examples:
+        task = example.query.task or ""
+        by_task[task] = by_task.get(task, 0) + 1
+    report = SelectionReport(
+        criterion="performance",
+        n_questions=len(examples),
+        n_examples=len(examples),
+        n_pairs=0,
+        by_task=by_task,
+        by_teacher={"oracle": len(examples)},
+        lengths={},
+        dropped=(),
+    )
+    return TrainingData(examples=tuple(examples), report=report)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "data"
+    write_dataset(training_data([question(i) for i in range(40)]), folder)
+    return folder
