@@ -1,0 +1,75 @@
+"""The chat template and the generation settings of a model whose files are on this machine."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import JsonValue
+
+from fusion_agents.students.files import find_student
+
+LOCAL = "student:"
+"""How the spec of a model begins whose files the pool loads itself."""
+
+_OF_A_VERSION = ("transformers_version", "_from_model_config")
+
+
+class Template(NamedTuple):
+    """How a model turns messages into tokens, and what else shapes its answers."""
+
+    text: str | None = None
+    """Of the chat template; none where a server applies it, or the files are not here."""
+    settings: Mapping[str, JsonValue] = {}
+    """Of `generation_config.json`."""
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the text."""
+        return None if self.text is None else hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def template_of(spec: str | BaseChatModel, model: BaseChatModel) -> Template:
+    """Read the template: what the chat model shows of it, else what its files say.
+
+    Args:
+        spec: What the chat model was made of.
+        model: An attribute `chat_template` of it counts.
+
+    Raises:
+        ConfigError: If there are no such files.
+    """
+    shown = getattr(model, "chat_template", None)
+    text = shown if isinstance(shown, str) else None
+    if not isinstance(spec, str) or not spec.startswith(LOCAL):
+        return Template(text)
+    files = find_student(spec.removeprefix(LOCAL))
+    tokenizer, weights = Path(files.tokenizer), files.base_folder
+    folder = tokenizer if tokenizer.is_dir() else weights
+    return Template(text or _text(folder), _settings(weights))
+
+
+def _text(folder: Path | None) -> str | None:
+    if folder is None:
+        return None
+    file = folder / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    found = _read(folder / "tokenizer_config.json").get("chat_template")
+    return found if isinstance(found, str) else json.dumps(found) if found else None
+
+
+def _settings(folder: Path | None) -> dict[str, JsonValue]:
+    found = {} if folder is None else _read(folder / "generation_config.json")
+    return {name: value for name, value in found.items() if name not in _OF_A_VERSION}
+
+
+def _read(file: Path) -> dict[str, JsonValue]:
+    """A JSON object; an empty one if there is none."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
