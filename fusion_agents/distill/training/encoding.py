@@ -117,7 +117,7 @@ class Encoder:
 
         try:
             rendered = self._tokenizer.apply_chat_template(
-                [{**turn} for turn in turns],  # type: ignore[misc]
+                [{"role": turn["role"], "content": turn["content"]} for turn in turns],
                 tokenize=False,
                 add_generation_prompt=answering,
             )
@@ -133,4 +133,5 @@ class Encoder:
 def _control_tokens(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
     added = getattr(tokenizer, "added_tokens_decoder", {})
     special = {token for token, content in added.items() if content.special}
-    return frozenset(special | set(tokenizer.all_special_ids))
+    unknown = {tokenizer.unk_token_id}  # stands for any letter that there is no token for
+    return frozenset((special | set(tokenizer.all_special_ids)) - unknown)

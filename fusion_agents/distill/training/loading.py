@@ -131,7 +131,7 @@ def quietly() -> Iterator[None]:
     """Keep the libraries from writing to the terminal and from telling anybody what is run."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     ours, telemetry = datasets.are_progress_bars_disabled(), constants.HF_HUB_DISABLE_TELEMETRY
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     datasets.disable_progress_bars()
     _set(constants, "HF_HUB_DISABLE_TELEMETRY", True)
