@@ -80,7 +80,7 @@ def make_lesson(
         ConfigError: If the base's chat template does not serve.
         EmptyLogError: If no example is left.
     """
-    tokenizer, encoded = _encode(dataset, base, options, examples)
+    tokenizer, encoded = encode(dataset, base, options, examples)
     split = split_examples(encoded.examples, options.eval_share, options.seed)
     return Lesson(
         tokenizer=tokenizer,
@@ -91,9 +91,15 @@ def make_lesson(
     )
 
 
-def _encode(
+def encode(
     dataset: Dataset, base: str, options: TrainingOptions, examples: Sequence[Example]
 ) -> tuple["PreTrainedTokenizerBase", Encoded]:
+    """Turn some of a dataset's examples into tokens of a base.
+
+    Raises:
+        ConfigError: If the base's chat template does not serve.
+        EmptyLogError: If no example is left.
+    """
     from fusion_agents.distill.training.loading import (  # noqa: PLC0415 - needs the extra
         load_tokenizer,
         stop_tokens,

@@ -11,6 +11,7 @@ from fusion_agents.distill.training.checkpoints import Checkpoint, last_whole
 from fusion_agents.distill.training.lessons import (
     Lesson,
     Material,
+    encode,
     examples_by_task,
     make_lesson,
     read_material,
@@ -21,6 +22,8 @@ from fusion_agents.distill.training.runs import Run, agree, examples_key, sole
 from fusion_agents.distill.training.student_file import EXTRA, read_student, write_student
 from fusion_agents.errors import DataError, EmptyLogError, MissingExtraError
 from fusion_agents.stores.routing_log import RoutingLog
+
+__all__ = ["encode", "place", "require_extra", "task_folder", "train_student"]
 
 OnProgress = Callable[[TrainingProgress], None]
 
@@ -195,7 +198,8 @@ class _Training:
 
     def _fit(self, out: Path, lesson: Lesson, name: str) -> Checkpoint:
         """Train to the end; the last checkpoint."""
-        from fusion_agents.distill.training.trainer import Job, fit_adapter, n_steps  # noqa: PLC0415
+        from fusion_agents.distill.training.trainer import fit_adapter  # noqa: PLC0415
+        from fusion_agents.distill.training.watching import Job, n_steps  # noqa: PLC0415
 
         start, torn = last_whole(out / "checkpoints")
         for folder in torn:

@@ -5,6 +5,7 @@ Importing this needs the extra `train`.
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from transformers import (
     PrinterCallback,
     TrainerCallback,
 )
+from transformers.trainer_utils import SaveStrategy
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -24,7 +26,7 @@ from fusion_agents.distill.training.lessons import Lesson
 from fusion_agents.distill.training.loading import base_dtype, device_name, load_base
 from fusion_agents.distill.training.options import TrainingOptions
 from fusion_agents.distill.training.progress import ProgressFile, TrainingProgress
-from fusion_agents.distill.training.watching import Job, Watcher, n_steps
+from fusion_agents.distill.training.watching import Job, Stopwatch, Watcher, n_steps
 from fusion_agents.errors import ConfigError
 
 _TARGETS, _OPTIMIZER = "all-linear", "adamw_torch"
@@ -89,6 +91,24 @@ def make_trainer(job: Job, *callbacks: TrainerCallback, beginning: bool) -> SFTT
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def tokens_per_second(
+    base: str, lesson: Lesson, options: TrainingOptions, folder: Path, steps: int
+) -> float:
+    """Time a few steps of a training, after one to warm up; nothing of them is kept."""
+    short = Job(base, lesson._replace(evaluation=[]), options, folder)
+    watch = Stopwatch()
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(options.threads or threads)
+        trainer = make_trainer(short, watch, beginning=False)
+        trainer.args.max_steps = steps + 1
+        trainer.args.save_strategy = SaveStrategy.NO
+        trainer.train()
+    finally:
+        torch.set_num_threads(threads)
+    return watch.tokens_per_second
 
 
 class _StudentTrainer(SFTTrainer):

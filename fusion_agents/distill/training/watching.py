@@ -169,3 +169,22 @@ class Watcher(TrainerCallback):
         self._progress.tokens_per_second = (state.num_input_tokens_seen - tokens) / seconds
         left = state.max_steps - state.global_step
         self._progress.seconds_left = left * seconds / (state.global_step - step)
+
+
+class Stopwatch(TrainerCallback):
+    """Times steps; the first one, in which much is made ready, does not count."""
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[float, float]] = []
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Note the time."""
+        self._marks.append((time.monotonic(), float(state.num_input_tokens_seen)))
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Over all steps but the first; 0 if there was no other."""
+        (began, before), (ended, after) = self._marks[0], self._marks[-1]
+        return (after - before) / max(ended - began, 1e-9)
