@@ -1,4 +1,4 @@
-"""The chat template and the generation settings of a model whose files are on this machine."""
+"""The chat template of a model whose files are on this machine."""
 
 import hashlib
 import json
@@ -10,11 +10,12 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
 from fusion_agents.students.files import find_student
+from fusion_agents.students.model import StudentChatModel
 
 LOCAL = "student:"
 """How the spec of a model begins whose files the pool loads itself."""
 
-_OF_A_VERSION = ("transformers_version", "_from_model_config")
+_END = "eos_token_id"
 
 
 class Template(NamedTuple):
@@ -23,7 +24,7 @@ class Template(NamedTuple):
     text: str | None = None
     """Of the chat template; none where a server applies it, or the files are not here."""
     settings: Mapping[str, JsonValue] = {}
-    """Of `generation_config.json`."""
+    """At which tokens answers end; no other of the model's own settings is applied."""
 
     @property
     def digest(self) -> str | None:
@@ -48,7 +49,15 @@ def template_of(spec: str | BaseChatModel, model: BaseChatModel) -> Template:
     files = find_student(spec.removeprefix(LOCAL))
     tokenizer, weights = Path(files.tokenizer), files.base_folder
     folder = tokenizer if tokenizer.is_dir() else weights
-    return Template(text or _text(folder), _settings(weights))
+    return Template(text or _text(folder) or _loaded(model), _settings(weights))
+
+
+def _loaded(model: BaseChatModel) -> str | None:
+    """Of a model from the hub, which has to be fetched first."""
+    if not isinstance(model, StudentChatModel):
+        return None
+    found = model.load().tokenizer.chat_template
+    return found if isinstance(found, str) else json.dumps(found)
 
 
 def _text(folder: Path | None) -> str | None:
@@ -62,8 +71,10 @@ def _text(folder: Path | None) -> str | None:
 
 
 def _settings(folder: Path | None) -> dict[str, JsonValue]:
-    found = {} if folder is None else _read(folder / "generation_config.json")
-    return {name: value for name, value in found.items() if name not in _OF_A_VERSION}
+    found = None if folder is None else _read(folder / "generation_config.json").get(_END)
+    if found is None:
+        return {}
+    return {_END: found if isinstance(found, list) else [found]}
 
 
 def _read(file: Path) -> dict[str, JsonValue]:

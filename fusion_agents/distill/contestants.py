@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
@@ -22,9 +23,11 @@ _DECODING = (
     "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens",
     "max_output_tokens", "max_new_tokens", "num_predict", "stop", "stop_sequences",
     "frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias", "n", "seed",
-    "do_sample", "num_beams", "reasoning_effort", "verbosity", "model_kwargs", "extra_body",
+    "do_sample", "num_beams", "reasoning_effort", "verbosity",
 )  # fmt: skip
 """Settings that shape answers, as chat models call them."""
+_KEPT = ("dtype", "model_kwargs", "extra_body")
+"""Settings that may shape answers and belong to the model: they are compared, not replaced."""
 
 
 class Contestants(NamedTuple):
@@ -39,6 +42,8 @@ class Contestants(NamedTuple):
     student_name: str
     base_in_pool: bool
     base_spec: str
+    server: str | None = None
+    """Where the student was trained and is asked under its own name; none if that is here."""
 
     def check(self) -> Asked:
         """Make both chat models, and compare how they are asked. It may block.
@@ -53,6 +58,7 @@ class Contestants(NamedTuple):
             template_of(self._spec(self.base), base),
             template_of(self._spec(self.student), student),
         )
+        self._check_server(student)
         found = [
             *_differing_clients(base, student),
             *_differing_settings(theirs, ours),
@@ -75,6 +81,15 @@ class Contestants(NamedTuple):
                 "the kind of client and the address; the chat template is the server's",
             ),
         )  # fmt: skip
+
+    def _check_server(self, model: BaseChatModel) -> None:
+        """Ask no other server for the student than the one that has it."""
+        address = address_of(model)
+        if None not in (self.server, address) and _host(self.server) != _host(address):
+            raise ConfigError(
+                f"the student is at {self.server}, but would be asked at {address}: name it and "
+                "its base in the models' file, with base_url and api_key_env"
+            )
 
     def _spec(self, arm: Arm) -> str | BaseChatModel:
         return self.pool.models[arm.model].spec
@@ -129,13 +144,29 @@ def contestants(
         student_name=learned.name,
         base_in_pool=in_pool,
         base_spec=origin.what,
+        server=_server(student) if learned.spec == student.spec else None,
     )
 
 
 def decoding_of(model: BaseChatModel) -> dict[str, JsonValue]:
     """The settings of a chat model that shape its answers, without those that are not set."""
-    found = {name: getattr(model, name, None) for name in _DECODING}
+    found = {name: getattr(model, name, None) for name in (*_DECODING, *_KEPT)}
     return {name: _plain(value) for name, value in found.items() if value not in (None, {}, [])}
+
+
+def address_of(model: BaseChatModel) -> str | None:
+    """The server that a client of OpenAI's kind asks; none for other chat models."""
+    found = getattr(getattr(model, "root_client", None), "base_url", None)
+    return None if found is None else str(found).rstrip("/")
+
+
+def _server(student: Student) -> str | None:
+    found = student.settings.get("server")
+    return found if isinstance(found, str) and student.provider != "local" else None
+
+
+def _host(address: str | None) -> str:
+    return urlsplit(address or "").netloc
 
 
 def _student(student: Student, pool: Pool | None) -> PoolModel:
@@ -152,7 +183,7 @@ def _student(student: Student, pool: Pool | None) -> PoolModel:
     for member in members.values():
         if member.spec == student.spec:
             return member
-    return PoolModel(name=student.name, spec=student.spec, base_url=_address(student))
+    return PoolModel(name=student.name, spec=student.spec)
 
 
 def _is_tuned(spec: str | BaseChatModel) -> bool:
@@ -172,26 +203,22 @@ def _base(
         if member.spec == wanted and member is not learned:
             return member, True
     local = wanted.startswith(LOCAL)
+    alike = isinstance(learned.spec, str) and learned.spec.startswith(LOCAL) == local
     name = wanted.removeprefix(LOCAL).rstrip("/").rpartition("/")[2].replace("@", "-") or "base"
     return PoolModel(
         name=name,
         spec=wanted,
-        base_url=None if local else learned.base_url or _address(student),
-        api_key_env=None if local else learned.api_key_env,
+        options=learned.options if alike else {},
+        base_url=learned.base_url if alike else None,
+        api_key_env=learned.api_key_env if alike else None,
     ), False
-
-
-def _address(student: Student) -> str | None:
-    """The server that trained it, where that is not the provider's own."""
-    found = student.settings.get("base_url")
-    return found if isinstance(found, str) and student.provider == "openai" else None
 
 
 def _asked(member: PoolModel, name: str, max_tokens: int) -> PoolModel:
     """The member with the decoding that both get; a chat model as it is."""
     if not isinstance(member.spec, str):
         return replace(member, name=name, strategies=None)
-    options = {key: value for key, value in member.options.items() if key not in _DECODING[:-2]}
+    options = {key: value for key, value in member.options.items() if key not in _DECODING}
     decoding: dict[str, Any] = {"temperature": 0.0, "max_tokens": max_tokens}
     return replace(member, name=name, strategies=None, options={**options, **decoding})
 
@@ -202,18 +229,15 @@ def _differing_clients(base: BaseChatModel, student: BaseChatModel) -> Iterator[
             f"the base is asked through {type(base).__name__}, the student through "
             f"{type(student).__name__}"
         )
-    addresses = [
-        str(getattr(model, "openai_api_base", None) or "the provider's")
-        for model in (base, student)
-    ]
-    if addresses[0] != addresses[1]:
-        yield f"the base is at {addresses[0]}, the student at {addresses[1]}"
+    before, after = address_of(base), address_of(student)
+    if before != after:
+        yield f"the base is at {before or 'its provider'}, the student at {after or 'its provider'}"
 
 
 def _differing_settings(
     base: Mapping[str, JsonValue], student: Mapping[str, JsonValue]
 ) -> Iterator[str]:
-    for name in _DECODING:
+    for name in (*_DECODING, *_KEPT):
         before, after = base.get(name), student.get(name)
         if before != after:
             yield f"{name} is {before!r} for the base and {after!r} for the student"

@@ -132,6 +132,12 @@ class StudentEvaluation:
         return self.contestants.base, self.contestants.student
 
     @property
+    def is_local(self) -> bool:
+        """Whether both answer on this machine, for nothing."""
+        members = (self.contestants.pool.models[arm.model] for arm in self.arms)
+        return all(member.what.startswith(LOCAL) for member in members)
+
+    @property
     def stopping(self) -> str | None:
         """Why nothing more is begun; none as long as something may be."""
         return self.stopped
