@@ -15,7 +15,11 @@ _LIBRARIES = (
     *("langchain", "langchain-core", "langchain-openai", "langgraph", "openai", "chromadb"),
     *("numpy", "pydantic", "pyarrow", "scikit-learn", "scipy"),
 )
-_EXTRAS = {"community": ("langchain_community", "rank_bm25"), "tasks": ("datasets", "math_verify")}
+_EXTRAS = {
+    "community": ("langchain_community", "rank_bm25"),
+    "tasks": ("datasets", "math_verify"),
+    "train": ("accelerate", "peft", "torch", "transformers", "trl"),
+}
 """Optional dependencies, as modules."""
 _KEYS = (
     *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "MISTRAL_API_KEY"),

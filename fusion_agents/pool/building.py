@@ -13,6 +13,7 @@ from fusion_agents.errors import ConfigError
 from fusion_agents.pool.attempts import single_attempt
 from fusion_agents.pool.keys import NO_KEY, without_secrets
 from fusion_agents.pool.member import PoolModel
+from fusion_agents.pool.student_spec import build_student, is_student
 
 KEY_VARIABLES: Mapping[str, str | None] = {
     "anthropic": "ANTHROPIC_API_KEY",
@@ -37,6 +38,7 @@ KEY_VARIABLES: Mapping[str, str | None] = {
     "openai": "OPENAI_API_KEY",
     "openrouter": "OPENROUTER_API_KEY",
     "perplexity": "PPLX_API_KEY",
+    "student": None,
     "together": "TOGETHER_API_KEY",
     "upstage": "UPSTAGE_API_KEY",
     "xai": "XAI_API_KEY",
@@ -53,11 +55,13 @@ def build(member: PoolModel) -> BaseChatModel:
     """Make the member's chat model, whose client sends each request once.
 
     Raises:
-        ConfigError: If the provider's package or the key is missing, or an option is wrong. The
-            message never holds a key.
+        ConfigError: If the provider's package, the key or a student's files are missing, or an
+            option is wrong. The message never holds a key.
     """
     if not isinstance(member.spec, str):
         return single_attempt(member.spec)
+    if is_student(member.spec):
+        return build_student(member)
     arguments = _arguments(member)
     model, problem = _attempt(member, arguments)
     if model is not None and "max_retries" in type(model).model_fields:

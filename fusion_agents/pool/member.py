@@ -17,7 +17,8 @@ class PoolModel:
 
     Args:
         name: Names the model in the log; without "@", which separates the strategy.
-        spec: A string for `init_chat_model`, such as `openai:gpt-5-mini`, or a chat model.
+        spec: A string for `init_chat_model`, such as `openai:gpt-5-mini`; `student:FOLDER` for a
+            model whose weights are on this machine; or a chat model.
         card: What the user knows about it; the model's own profile fills in the rest. It is
             renamed to `name`.
         strategies: How it may be prompted; none for those that the log has, else `direct`.

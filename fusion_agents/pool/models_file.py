@@ -6,6 +6,7 @@ from typing import Any
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.pool.member import PoolModel
+from fusion_agents.pool.student_spec import is_student, rooted
 from fusion_agents.pool.tables import read_member
 
 
@@ -23,27 +24,54 @@ def read_models(path: str | Path) -> dict[str, PoolModel]:
     base_url = "http://127.0.0.1:8000/v1"
     context_window = 131072
     temperature = 0.0
+
+    [models.arithmetic]
+    model = "student:students/arithmetic"
     ```
+
+    A student's folder that is not absolute is meant from the folder of the file.
 
     Raises:
         ConfigError: If the file cannot be read or something in it is wrong; names the file, the
             table and the key.
     """
     path = Path(path)
-    tables = _tables(path)
-    return {
-        name: read_member(name, table, f"{path}: [models.{_quoted(name)}]")
-        for name, table in tables.items()
-    }
-
-
-def _tables(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8: byte {error.start}") from None
+    return parse_models(text, path)
+
+
+def parse_models(text: str, path: Path) -> dict[str, PoolModel]:
+    """Read the models of a file's text.
+
+    Args:
+        text: What is in it, or will be.
+        path: Of the file; it is not opened.
+
+    Raises:
+        ConfigError: If something in it is wrong; names the file, the table and the key.
+    """
+    return {
+        name: read_member(name, _rooted(table, path.parent), f"{path}: [models.{_quoted(name)}]")
+        for name, table in _tables(text, path).items()
+    }
+
+
+def _rooted(table: Any, folder: Path) -> Any:
+    spec = table.get("model") if isinstance(table, dict) else table
+    if not isinstance(spec, str) or not is_student(spec):
+        return table
+    meant = rooted(spec, folder)
+    return {**table, "model": meant} if isinstance(table, dict) else meant
+
+
+def _tables(text: str, path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}") from error
     except (RecursionError, ValueError) as error:  # of the parser, for brackets and digits

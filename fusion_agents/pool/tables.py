@@ -37,7 +37,7 @@ class ModelTable(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, arbitrary_types_allowed=True)
 
     model: str | InstanceOf[BaseChatModel]
-    """As `init_chat_model` takes it, such as `openai:gpt-5-mini`."""
+    """As `init_chat_model` takes it, such as `openai:gpt-5-mini`; or `student:FOLDER`."""
     base_url: str | None = None
     """Server to ask in place of the provider's. If the model names no provider, the server is
     spoken to as OpenAI's is, and gets no key but that of `api_key_env`."""
