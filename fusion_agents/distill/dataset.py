@@ -9,18 +9,18 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from langchain_core.messages import BaseMessage
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from fusion_agents import __version__
-from fusion_agents.distill.folders import recover_folder, replace_folder
+from fusion_agents.distill.folders import replace_folder
 from fusion_agents.distill.formats.base import Demonstration, ExportFormat, Material, Preference
 from fusion_agents.distill.formats.catalogue import make_formats
+from fusion_agents.distill.layout import EXAMPLES, MANIFEST, PAIRS, own_names, read_folder
 from fusion_agents.distill.lineage import remaining
-from fusion_agents.distill.manifest import VERSION, FileNote, Manifest
-from fusion_agents.distill.nouns import Example, PreferencePair, TrainingData
+from fusion_agents.distill.manifest import FileNote, Manifest
+from fusion_agents.distill.nouns import Example, TrainingData
 from fusion_agents.distill.prompting import (
     check_strategy,
     prompt_of,
@@ -28,7 +28,7 @@ from fusion_agents.distill.prompting import (
     turns_of,
 )
 from fusion_agents.distill.screening import screened
-from fusion_agents.errors import ConfigError, DataError, EmptyLogError, RowError
+from fusion_agents.errors import ConfigError, DataError, EmptyLogError
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Noun
 
@@ -42,10 +42,7 @@ __all__ = [
     "write_dataset",
 ]
 
-EXAMPLES, PAIRS, MANIFEST = "examples.jsonl", "pairs.jsonl", "manifest.json"
 DATASET_INFO = "dataset_info.json"
-
-N = TypeVar("N", bound=Noun)
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def write_dataset(
 ) -> Manifest:
     """Write training data to a folder, or what has become of them in place of what was there.
 
-    What no student may learn (keys, control tokens, texts that are not Unicode) is left out, and
+    What no student may learn (keys, control tokens, blank texts) is left out, and
     so is all ground truth; the manifest's report says how much. A kill leaves the folder as it
     was or as it shall be. The same data give the same bytes. Only the user may read them.
 
@@ -88,7 +85,7 @@ def write_dataset(
     """
     dataset, files = prepared(data, formats=formats, strategy=strategy, base=base)
     manifest = dataset.manifest.model_dump_json(indent=1).encode()
-    replace_folder(folder, {**files, MANIFEST: manifest + b"\n"}, _own_names)
+    replace_folder(folder, {**files, MANIFEST: manifest + b"\n"}, own_names)
     return dataset.manifest
 
 
@@ -195,14 +192,6 @@ def _fingerprint(data: TrainingData, strategy: str) -> str:
     return hashlib.sha256(json.dumps(learned).encode()).hexdigest()
 
 
-def _own_names(folder: Path) -> set[str]:
-    """Names in a folder that are ours; none if it holds no data of ours."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        return set()
-    return {MANIFEST, *_manifest(folder, path.read_bytes()).files}
-
-
 def read_dataset(folder: Path) -> Dataset:
     """Read training data back, every file compared with the manifest.
 
@@ -210,17 +199,12 @@ def read_dataset(folder: Path) -> Dataset:
         DataError: If the folder holds no data, a file is missing or has changed, a newer version
             wrote it, or its strategy puts questions otherwise than when it was written.
     """
-    folder = Path(folder)
-    recover_folder(folder)
-    manifest = _manifest(folder, _content(folder, MANIFEST))
-    files = {name: _checked(folder, name, note) for name, note in manifest.files.items()}
-    data = TrainingData(
-        examples=_parsed(folder, EXAMPLES, files, Example),
-        pairs=_parsed(folder, PAIRS, files, PreferencePair),
-        report=manifest.report,
-        options=manifest.options,
-    )
-    _check_prompting(folder, manifest)
+    data, manifest = read_folder(Path(folder))
+    if prompting_digest(manifest.strategy) != manifest.prompting:
+        raise DataError(
+            f"{folder}: the strategy {manifest.strategy!r} puts questions otherwise than when the "
+            "data were written: export them again"
+        )
     if _fingerprint(data, manifest.strategy) != manifest.fingerprint:
         raise DataError(f"{folder}: the manifest belongs to other data: export the data again")
     return Dataset(data, manifest)
@@ -251,57 +235,3 @@ def without_withdrawn(dataset: Dataset, log: RoutingLog) -> tuple[Dataset, int]:
         }
     )
     return Dataset(data, manifest), len(dataset.data.examples) - len(data.examples)
-
-
-def _manifest(folder: Path, content: bytes) -> Manifest:
-    try:
-        version = json.loads(content).get("version")
-        if isinstance(version, int) and version > VERSION:
-            raise DataError(
-                f"{folder}: a newer version of fusion-agents wrote these data: update fusion-agents"
-            )
-        return Manifest.model_validate_json(content)
-    except (ValueError, AttributeError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f"{folder}: {MANIFEST} is damaged or of something else: export the data again"
-        ) from error
-
-
-def _content(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{folder}: there are no training data ({name}: {error.strerror}): make them with "
-            "fusion-agents distill export"
-        ) from error
-
-
-def _checked(folder: Path, name: str, note: FileNote) -> bytes:
-    if Path(name).name != name:
-        raise DataError(f"{folder}: {MANIFEST} names a file elsewhere: {name!r}")
-    content = _content(folder, name)
-    if FileNote.of(content) != note:
-        raise DataError(f"{folder}: {name} was changed since it was written: export the data again")
-    return content
-
-
-def _parsed(folder: Path, name: str, files: dict[str, bytes], noun: type[N]) -> tuple[N, ...]:
-    found = []
-    for number, line in enumerate(files.get(name, b"").splitlines(), 1):
-        try:
-            found.append(noun.model_validate_json(line))
-        except ValidationError as error:
-            reason = f"{error.errors()[0]['msg']}: export the data again"
-            raise RowError(str(folder / name), number, reason) from error
-    return tuple(found)
-
-
-def _check_prompting(folder: Path, manifest: Manifest) -> None:
-    if prompting_digest(manifest.strategy) != manifest.prompting:
-        raise DataError(
-            f"{folder}: the strategy {manifest.strategy!r} puts questions otherwise than when the "
-            "data were written: export them again"
-        )

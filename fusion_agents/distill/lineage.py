@@ -8,6 +8,7 @@ from pydantic import Field
 
 from fusion_agents.distill.nouns import Dropped, Example, PreferencePair, TrainingData
 from fusion_agents.distill.screening import with_fewer
+from fusion_agents.stores.consent import may_train
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import LogEntry, Noun
@@ -106,12 +107,13 @@ def remaining(data: TrainingData, log: RoutingLog) -> TrainingData:
 def _allowed(data: TrainingData, log: RoutingLog) -> dict[str, LogEntry]:
     """Entries that may train a student, by key and without what they say."""
     keys = {key for one in _both(data) for key in keys_of(one)}
+    consents, trust = log.consents(), log.trust()
     queries = sorted({one.query.id for one in _both(data)})
     return {
         entry.key: entry.model_copy(update={"response": None})
         for batch in _batches(queries)
         for entry in log.scan(LogFilter(query_ids=batch))
-        if entry.key in keys
+        if entry.key in keys and may_train(consents, trust, entry.source, entry.tenant)
     }
 
 

@@ -1,4 +1,7 @@
-"""What no student may learn: keys, forged turns, texts that are not Unicode."""
+"""What no student may learn: keys, forged turns, nothing at all.
+
+Half a character, which is no Unicode, cannot be in an example: its fields refuse it.
+"""
 
 import re
 from collections import Counter
@@ -51,13 +54,8 @@ def _is_blank(text: str) -> bool:
     return not text.strip()
 
 
-def _is_no_unicode(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
 _CHECKS: dict[str, Callable[[str], bool]] = {
     "has a text without a visible character": _is_blank,
-    "holds half a character, which is no Unicode": _is_no_unicode,
     "holds what looks like a key": looks_like_a_key,
     "holds a control token of a chat template": holds_a_control_token,
 }
