@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from fusion_agents.simulation.models import ARMS, PROFILES, attempt
-from fusion_agents.simulation.questions import Question, generate_questions
+from fusion_agents.simulation.questions import FAMILIES, Question, generate_questions
 from fusion_agents.simulation.responses import exact_match, write_response
 from fusion_agents.types import Arm, LogEntry, Query, Usage
 
@@ -19,7 +19,10 @@ _PROMPT_TOKENS = {"direct": 18, "think": 42, "thought": 420}
 
 
 def simulate_log(
-    n_questions: int = 1_500, seed: int = 0, arms: Sequence[Arm] = ARMS
+    n_questions: int = 1_500,
+    seed: int = 0,
+    arms: Sequence[Arm] = ARMS,
+    families: Sequence[str] = FAMILIES,
 ) -> Iterator[LogEntry]:
     """Let every simulated arm answer every generated question once.
 
@@ -27,7 +30,7 @@ def simulate_log(
     not copied from the simulation. Costs follow from tokens and invented prices. The same seed
     gives the same log. With `THOUGHT_ARMS`, one model answers without and with thought templates.
     """
-    for number, question in enumerate(generate_questions(n_questions, seed)):
+    for number, question in enumerate(generate_questions(n_questions, seed, families)):
         query, time = to_query(question), _START + timedelta(seconds=number)
         for arm in arms:
             yield _entry(question, query, arm, seed, time)

@@ -6,6 +6,7 @@ import numpy as np
 
 from fusion_agents.simulation.drawing import pick
 from fusion_agents.simulation.questions import Question
+from fusion_agents.simulation.triage import DESKS
 
 _ANSWER = re.compile(r"(?i)\banswer:\s*(.+)\s*\Z")
 _STARTS = ("Let me go step by step.", "First, what is asked?", "I will check each part in turn.")
@@ -33,8 +34,9 @@ def wrong_answer(question: Question, rng: np.random.Generator) -> str:
     right = question.answer
     if right in _OPPOSITES:
         return _OPPOSITES[right]
-    if right in _WEEKDAYS:
-        return pick(rng, [day for day in _WEEKDAYS if day != right])
+    for kind in (_WEEKDAYS, DESKS):
+        if right in kind:
+            return pick(rng, [other for other in kind if other != right])
     numbers = list(_INTEGER.finditer(right))
     if numbers:
         last = numbers[-1]
