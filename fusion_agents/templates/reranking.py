@@ -10,11 +10,13 @@ from fusion_agents.threads import one_thread
 Scores = NDArray[np.float64]
 
 _RIDGE = 0.3
-"""Penalty on the weights; vectors have length 1."""
+"""Penalty on the weights; vectors have length 1, or a little more."""
 
 
 def task_agreement(
-    query: Sequence[float], vectors: NDArray[np.float32], tasks: Sequence[str | None]
+    query: Sequence[float] | NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    tasks: Sequence[str | None],
 ) -> Scores:
     """Forecast how likely each candidate's task is the query's, about 0 to 1.
 
@@ -24,8 +26,8 @@ def task_agreement(
     all are of one task, or of none, all get the same.
 
     Args:
-        query: Cosines of the candidates with the query, shape (n_candidates,).
-        vectors: Of the candidates, of length 1, shape (n_candidates, n_dims).
+        query: Products of the candidates' vectors with the query's, shape (n_candidates,).
+        vectors: Of the candidates, of length about 1, shape (n_candidates, n_dims).
         tasks: Of the candidates.
 
     Returns:

@@ -14,12 +14,14 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables.config import run_in_executor
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from fusion_agents.encoders.base import Vectors
 from fusion_agents.errors import ConfigError
 from fusion_agents.near_duplicates import near_duplicate_groups
-from fusion_agents.stores.template_rows import Hit, Origin
+from fusion_agents.stores.template_rows import Hit, Origin, Vector
 from fusion_agents.stores.template_store import TemplateStore
 from fusion_agents.stores.training import Trust, is_suspended, level_of_source
 from fusion_agents.templates.lexical import LexicalSearch
+from fusion_agents.templates.notation import notation
 from fusion_agents.templates.reranking import task_agreement
 from fusion_agents.types import Query
 
@@ -109,7 +111,7 @@ class ThoughtTemplateRetriever(BaseRetriever):
             also=words,
         )
         trust = self.store.trust()
-        candidates = self._rated(self._others(asked, hits, trust), words, trust)
+        candidates = self._rated(asked, self._others(asked, hits, trust), words, trust)
         chosen: list[_Candidate] = []
         while len(chosen) < most:
             left = [one for one in candidates if self._fits(one, chosen, most, trust)]
@@ -162,7 +164,11 @@ class ThoughtTemplateRetriever(BaseRetriever):
         return (1 - self.diversity) * one.relevance - self.diversity * max(alike, 0.0)
 
     def _rated(
-        self, candidates: "Sequence[_Candidate]", words: Mapping[str, float], trust: Trust
+        self,
+        asked: Query,
+        candidates: "Sequence[_Candidate]",
+        words: Mapping[str, float],
+        trust: Trust,
     ) -> "list[_Candidate]":
         """Add what words and neighbours say; a limited source's templates have no vote."""
         hits = [one.hit for one in candidates]
@@ -170,10 +176,8 @@ class ThoughtTemplateRetriever(BaseRetriever):
         if words:
             relevance += [words.get(hit.template.id, 0.0) * _BY_WORDS for hit in hits]
         if self.agreement and hits:
-            vectors = np.stack([hit.vector for hit in hits])
             voting = [_voting_task(hit, trust) for hit in hits]
-            cosines = [hit.similarity for hit in hits]
-            relevance += self.agreement * task_agreement(cosines, vectors, voting)
+            relevance += self.agreement * task_agreement(*_seen(asked, hits), voting)
         return [
             one._replace(relevance=float(worth))
             for one, worth in zip(candidates, relevance, strict=True)
@@ -210,6 +214,14 @@ class _Candidate(NamedTuple):
     """Near-duplicates share one."""
     relevance: float
     """Similarity with the query, and what else speaks for it."""
+
+
+def _seen(asked: Query, hits: Sequence[Hit]) -> tuple[Vector, Vectors]:
+    """What the vote goes by, words and notation: products with the query, and vectors."""
+    written = notation([asked.text, *(hit.template.question for hit in hits)])
+    cosines = np.array([hit.similarity for hit in hits], dtype=np.float32)
+    vectors = np.stack([hit.vector for hit in hits])
+    return cosines + written[1:] @ written[0], np.hstack([vectors, written[1:]])
 
 
 def _voting_task(hit: Hit, trust: Trust) -> str | None:

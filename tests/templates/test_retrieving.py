@@ -208,3 +208,20 @@ def test_a_limited_source_has_no_vote_on_the_task(log: RoutingLog, store: Templa
     voted = ThoughtTemplateRetriever(store=store, k=4, max_share=0)
     plain = ThoughtTemplateRetriever(store=store, k=4, max_share=0, agreement=0)
     assert names(voted) == names(plain)
+
+
+def test_the_neighbours_vote_also_by_how_a_question_is_written(log: RoutingLog) -> None:
+    store = TemplateStore(log)
+    sold = "How many {} does the {} have left after it sells {} of them?"
+    places = ("shop", "farm", "ship", "mill", "fair", "camp")
+    fruits = ("pears", "plums", "limes", "figs", "kiwis", "dates")
+    store.add(
+        template(f"{task}-{fruit}", sold.format(fruit, place, amount), task=task)
+        for task, amount in (("school", "12"), ("contest", "$12$"))
+        for fruit, place in zip(fruits, places[:: -1 if task == "school" else 1], strict=True)
+    )
+    voted = ThoughtTemplateRetriever(store=store, diversity=0, k=4)
+    in_tex = names(voted, sold.format("apples", "town", "$n$"))
+    plain = names(voted, sold.format("apples", "town", "a few"))
+    assert {name.split("-")[0] for name in in_tex} == {"contest"}
+    assert {name.split("-")[0] for name in plain} == {"school"}
