@@ -36,6 +36,7 @@ __all__ = [
     "Dataset",
     "material_of",
     "prompt_of",
+    "prune_dataset",
     "read_dataset",
     "render",
     "without_withdrawn",
@@ -235,3 +236,29 @@ def without_withdrawn(dataset: Dataset, log: RoutingLog) -> tuple[Dataset, int]:
         }
     )
     return Dataset(data, manifest), len(dataset.data.examples) - len(data.examples)
+
+
+def prune_dataset(folder: Path, log: RoutingLog) -> tuple[Manifest, int]:
+    """Write a folder anew without what may no longer be learned from; count the examples that went.
+
+    Students that were trained before are not changed: train again.
+
+    Raises:
+        DataError: If the folder holds no data, or its files were changed.
+        EmptyLogError: If no example is left; the folder is as it was: delete it.
+        ConfigError: If it cannot be written.
+    """
+    dataset = read_dataset(folder)
+    left, n_withdrawn = without_withdrawn(dataset, log)
+    if left is dataset:
+        return dataset.manifest, 0
+    held = dataset.manifest
+    formats = [name for name in held.formats if left.data.pairs or not _of_pairs(name)]
+    manifest = write_dataset(
+        left.data, folder, formats=formats, strategy=held.strategy, base=held.base
+    )
+    return manifest, n_withdrawn
+
+
+def _of_pairs(name: str) -> bool:
+    return make_formats([name])[0].of_pairs
