@@ -18,6 +18,7 @@ from fusion_agents.cli.console import errors, printable
 from fusion_agents.cli.demo import demo
 from fusion_agents.cli.distill import distill
 from fusion_agents.cli.distill_evaluate import distill_evaluate
+from fusion_agents.cli.distill_train import distill_train
 from fusion_agents.cli.doctor import doctor
 from fusion_agents.cli.evaluate import evaluating
 from fusion_agents.cli.exit_codes import INTERRUPTED, UNEXPECTED, WRONG
@@ -92,6 +93,7 @@ templates.command()(mine)
 templates.command()(report)
 app.add_typer(templates, name="templates")
 distill.command("evaluate")(distill_evaluate)
+distill.command("train")(distill_train)
 app.add_typer(distill, name="distill")
 app.command()(demo)
 app.command()(doctor)
