@@ -18,8 +18,10 @@ from fusion_agents.cli.exit_codes import INTERRUPTED, WRONG
 from fusion_agents.cli.options import (
     DEFAULT_LOG,
     DEFAULT_MODELS,
+    DEFAULT_OBJECTIVE,
     LogDatabase,
     ModelsFile,
+    ObjectiveText,
     Seed,
     names,
 )
@@ -93,6 +95,16 @@ def distill_evaluate(
             help="Of the queries, that are recorded; the others are kept back to test a router on.",
         ),
     ] = 0.5,
+    router: Annotated[
+        str | None,
+        typer.Option(
+            "--router",
+            help="With --record: let this router learn from the log, and show what it chooses for "
+            "the queries that were kept back: auto, knn:k=50.",
+            show_default=False,
+        ),
+    ] = None,
+    objective: ObjectiveText = DEFAULT_OBJECTIVE,
     models: ModelsFile = DEFAULT_MODELS,
     base: Annotated[
         str | None,
@@ -160,11 +172,13 @@ def distill_evaluate(
 
     if not log.exists():
         raise ConfigError(f"there is no log at {str(log)!r}")
+    if router is not None and not record:
+        raise ConfigError("--router shows what a router makes of what is recorded: add --record")
     check_outputs(json, html)
     asked = _Asked(queries, split, share, names(tasks), n, seed)
     options = {
         "base": base, "max_tokens": max_tokens, "budget": budget, "concurrency": concurrency,
-        "record_share": record_share, "seed": seed,
+        "record_share": record_share, "seed": seed, "router": router, "objective": objective,
     }  # fmt: skip
     with ExitStack() as stack:
         evaluation = _evaluation(stack, out, log, asked, models, judge, data, record, options)

@@ -48,6 +48,8 @@ def print_comparison(comparison: "Comparison") -> None:
     _print_table(text.ACCOUNT, text.account(comparison))
     if comparison.references:
         _print_table(text.REFERENCES, text.reference_rows(comparison.references))
+    if comparison.choices:
+        _print_table(text.CHOICES, text.choice_rows(comparison.choices))
     _print_changes("right before, wrong now", comparison.regressions, comparison.n_regressions)
     _print_changes("wrong before, right now", comparison.gains, comparison.n_gains)
     say(

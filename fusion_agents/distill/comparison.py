@@ -134,6 +134,37 @@ class Recorded(Noun):
     """Ids of the asked queries that the log was told nothing about: to test a router's choice."""
 
 
+class Choice(Noun):
+    """What a router chose on queries of a task that were kept back, or on all of them."""
+
+    task: str | None = None
+    """None for all."""
+    n: int
+    n_known: int
+    """Of which the scores of the chosen arm, of base and of student are known."""
+    student_share: float
+    """Of the queries, that it gave to the student, in [0, 1]."""
+    router: float | None = None
+    """Mean performance of the chosen arms, over the known ones."""
+    base: float | None = None
+    """Of the base alone, over the same."""
+    student: float | None = None
+    """Of the student alone, over the same."""
+
+
+class Choices(Noun):
+    """Whether a router that learned of the student uses it where it is good."""
+
+    router: str
+    """Its name and version."""
+    objective: str
+    n_learned: int
+    """Queries that it learned from; none was kept back, nor like one that was."""
+    overall: Choice
+    tasks: tuple[Choice, ...]
+    """By name."""
+
+
 class Comparison(Noun):
     """A student and its base on the same held-out queries."""
 
@@ -172,6 +203,8 @@ class Comparison(Noun):
     spent: Dollars = 0.0
     """On all runs of this comparison, as far as it is known."""
     recorded: Recorded | None = None
+    choices: Choices | None = None
+    """Of a router on the queries that were kept back; none if none was tried."""
     seed: int
     n_bootstrap: int
     notes: tuple[str, ...] = ()

@@ -6,11 +6,13 @@ from importlib import resources
 from fusion_agents.distill.comparison import Change, Comparison, Contrast
 from fusion_agents.distill.comparison_text import (
     ACCOUNT,
+    CHOICES,
     HEAD,
     REFERENCES,
     account,
     advice,
     cells,
+    choice_rows,
     how,
     name_of,
     reference_rows,
@@ -69,6 +71,13 @@ def _sections(comparison: Comparison) -> Iterable[Markup]:
             "Others on the same queries",
             "As the log has them, beside base and student on just those queries.",
             _table(REFERENCES, reference_rows(comparison.references)),
+        )
+    if comparison.choices:
+        yield _section(
+            "What a router makes of it",
+            f"{comparison.choices.router} learned from {comparison.choices.n_learned:,} queries of "
+            "the log and chose among its arms for queries that were kept back.",
+            _table(CHOICES, choice_rows(comparison.choices)),
         )
     for title, some, n in (
         ("Right before, wrong now", comparison.regressions, comparison.n_regressions),

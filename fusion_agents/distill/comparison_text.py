@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from fusion_agents.distill.comparison import Asked, Comparison, Contrast, Finding, Reference
+from fusion_agents.distill.comparison import (
+    Asked,
+    Choices,
+    Comparison,
+    Contrast,
+    Finding,
+    Reference,
+)
 from fusion_agents.distill.verdict import FEWEST
 
 HEAD = ("", "pairs", "base", "student", "difference [95 %]", "p", "finding")
@@ -10,6 +17,7 @@ ACCOUNT = (
     "", "answers", "failed", "unscored", "no answer", "empty", "cut off", "$ per 1k",
     "tokens out", "seconds",
 )  # fmt: skip
+CHOICES = ("kept back", "queries", "to the student", "router", "base", "student")
 REFERENCES = ("arm", "queries", "performance", "base there", "student there", "$ per 1k")
 
 
@@ -121,6 +129,19 @@ def reference_rows(references: Sequence[Reference]) -> Iterator[tuple[str, ...]]
             _hundredths(one.base),
             _hundredths(one.student),
             "-" if one.cost is None else f"{1000 * one.cost:.3g}",
+        )
+
+
+def choice_rows(choices: Choices) -> Iterator[tuple[str, ...]]:
+    """Rows under `CHOICES`."""
+    for one in (*choices.tasks, choices.overall):
+        yield (
+            "all queries" if one.task is None else one.task or "no task",
+            f"{one.n:,}" if one.n == one.n_known else f"{one.n:,} ({one.n_known:,} known)",
+            f"{one.student_share:.0%}",
+            _hundredths(one.router),
+            _hundredths(one.base),
+            _hundredths(one.student),
         )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, Protocol
 
 from fusion_agents.answering.policy import AnswerPolicy
@@ -10,23 +11,26 @@ from fusion_agents.collecting.collector import INTERRUPTED, POLICY, Collector, O
 from fusion_agents.collecting.estimate import Estimate, estimate
 from fusion_agents.collecting.progress import CollectSummary
 from fusion_agents.distill.chat_templates import LOCAL
+from fusion_agents.distill.choosing import choices
 from fusion_agents.distill.comparing import N_BOOTSTRAP, Pairs
 from fusion_agents.distill.comparison import Asked, Comparison
 from fusion_agents.distill.contestants import MAX_TOKENS, Contestants, contestants
 from fusion_agents.distill.given import read_replies
 from fusion_agents.distill.leaving_out import Chosen, is_scorable, leave_out, questions_of
 from fusion_agents.distill.nouns import Student, TrainingData
-from fusion_agents.distill.recording import SHARE, Division, divide, record
+from fusion_agents.distill.recording import SHARE, divide, record
 from fusion_agents.distill.summing_up import Context, sum_up
 from fusion_agents.errors import ConfigError, EmptyLogError
 from fusion_agents.file_lock import locked
 from fusion_agents.judges.base import Judge
 from fusion_agents.judging.log_judge import LogJudge
+from fusion_agents.objective import Objective
 from fusion_agents.pool.pool import Pool, PoolInput
+from fusion_agents.routers.catalogue import make_router
 from fusion_agents.stores.formats.writing import replacing
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
-from fusion_agents.types import Arm, Dollars, Query
+from fusion_agents.types import Arm, Dollars, Noun, Query
 
 EVALUATION, COMPARISON = "evaluation.db", "comparison.json"
 """Files in the student's folder."""
@@ -77,6 +81,9 @@ class StudentEvaluation:
         policy: How hard to try for each answer; by default as fits models here or at a provider.
         seed: Of the intervals and of what is recorded.
         n_bootstrap: Draws for each interval.
+        router: Name of a router that is tried on the queries that were kept back, after
+            recording; none for none.
+        objective: What it chooses under.
         on_progress: Called with the progress of asking.
 
     Attributes:
@@ -107,6 +114,8 @@ class StudentEvaluation:
         policy: AnswerPolicy | None = None,
         seed: int = 0,
         n_bootstrap: int = N_BOOTSTRAP,
+        router: str | None = None,
+        objective: str = "performance-first",
         on_progress: OnProgress | None = None,
     ) -> None:
         self.stopped: str | None = None
@@ -119,8 +128,12 @@ class StudentEvaluation:
         self._concurrency, self._budget = concurrency, budget
         self._policy = policy or (_LOCAL if student.spec.startswith(LOCAL) else _REMOTE)
         self._seed, self._n_bootstrap = seed, n_bootstrap
+        self._router, self._objective = router, objective
         self._on_progress = on_progress
         self._current: _Stoppable | None = None
+        if router is not None:
+            make_router(router)
+            Objective.parse(objective)
         if record is not None and not 0 < record_share <= 1:
             raise ConfigError(
                 f"the share of recorded queries must lie in (0, 1], not {record_share}"
@@ -150,9 +163,11 @@ class StudentEvaluation:
 
     def estimate(self) -> Estimate:
         """The calls that are left to make, and what they may cost. It may block."""
-        self.out.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with RoutingLog(self.out / EVALUATION) as own:
-            return estimate(self.contestants.pool, self.arms, self._left(own), own)
+        path = self.out / EVALUATION
+        with TemporaryDirectory() as folder:
+            there = path if path.exists() else Path(folder) / path.name
+            with RoutingLog(there) as own:
+                return estimate(self.contestants.pool, self.arms, self._left(own), own)
 
     async def run(self) -> Comparison:
         """Check, ask, score, compare, and record.
@@ -236,14 +251,21 @@ class StudentEvaluation:
         )
         found = sum_up(pairs, self.log, context)
         if self._record is not None and complete:
-            told = record(self._record, pairs, self.contestants, own, self._division(pairs))
-            found = found.model_copy(update={"recorded": told})
+            found = found.model_copy(update=self._told(self._record, pairs, own))
         with replacing(self.out / COMPARISON) as file:
             file.write(found.model_dump_json(indent=1).encode())
         return found
 
-    def _division(self, pairs: Pairs) -> Division:
-        return divide(pairs, self._record_share, seed=self._seed)
+    def _told(self, log: RoutingLog, pairs: Pairs, own: RoutingLog) -> dict[str, Noun]:
+        """What the log was told, and what a router makes of it."""
+        division = divide(pairs, self._record_share, seed=self._seed)
+        told: dict[str, Noun] = {"recorded": record(log, pairs, self.contestants, own, division)}
+        if self._router is not None and division.kept_back:
+            told["choices"] = choices(
+                log, pairs, self.contestants, division.kept_back,
+                router=self._router, objective=self._objective, seed=self._seed,
+            )  # fmt: skip
+        return told
 
 
 async def evaluate_student(
@@ -264,6 +286,8 @@ async def evaluate_student(
     policy: AnswerPolicy | None = None,
     seed: int = 0,
     n_bootstrap: int = N_BOOTSTRAP,
+    router: str | None = None,
+    objective: str = "performance-first",
     on_progress: OnProgress | None = None,
 ) -> Comparison:
     """Compare a student with its base; see `StudentEvaluation`.
@@ -279,7 +303,8 @@ async def evaluate_student(
         student, log, queries,
         record=record, base=base, models=models, data=data, out=out, judge=judge,
         max_tokens=max_tokens, record_share=record_share, concurrency=concurrency, budget=budget,
-        policy=policy, seed=seed, n_bootstrap=n_bootstrap, on_progress=on_progress,
+        policy=policy, seed=seed, n_bootstrap=n_bootstrap, router=router, objective=objective,
+        on_progress=on_progress,
     )  # fmt: skip
     return await run.run()
 

@@ -16,7 +16,7 @@ EMPTY = "empty"
 
 _MOST = 30_000
 _CUT_OFF = ("length", "max_tokens", "model_length")
-_NO_ANSWER = ("empty response", "no stated answer", "several answers", "no program", "no number")
+_NO_ANSWER = ("empty response", "no stated", "several answers", "no program")
 
 
 class Given(NamedTuple):

@@ -13,8 +13,9 @@ from fusion_agents.testing.fake_chat import FakeChatModel
 from fusion_agents.types import Query
 
 WORDS = (
-    "apple", "stamp", "marble", "ticket", "candle", "ribbon", "shell", "pebble", "feather", "button",
-    "thimble", "lantern", "saddle", "whistle", "compass", "anchor", "bucket", "carpet", "drum", "engine",
+    "apple", "stamp", "marble", "ticket", "candle", "ribbon", "shell", "pebble", "feather",
+    "button", "thimble", "lantern", "saddle", "whistle", "compass", "anchor", "bucket", "carpet",
+    "drum", "engine",
 )  # fmt: skip
 HASTY = AnswerPolicy(deadline=5.0, max_attempts=2, attempts_per_arm=2, first_backoff=0.0)
 
