@@ -1,0 +1,69 @@
+"""Texts that hold most of another text: a question with an instruction around it."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+_WORD = re.compile(r"\w+")
+_RUN = 3
+_LEAST = 8
+"""Runs of its own that a text must have: fewer are too little evidence."""
+_SHARE = 0.8
+_COMMON_COUNT, _COMMON_SHARE = 50, 0.01
+"""As in `near_duplicates`: what more texts than this share is a template, not the question."""
+
+Runs = frozenset[int]
+
+
+def contains_any(texts: Sequence[str], others: Sequence[str]) -> list[bool]:
+    """Tell which texts hold most of one of the others, or stand in one for the most part.
+
+    What counts are runs of three words that are no template: those that at most 50 texts have, or
+    1 % of them. Of the shorter text of two, which must have 8 of them, 80 % must stand in the
+    longer one. The time grows with the length of the texts.
+
+    >>> asked = "How many apples are left if Ann eats two of her seven apples on Monday morning?"
+    >>> contains_any([f"Think first. {asked} Be brief.", "How many are left?"], [asked])
+    [True, False]
+    """
+    if not others:
+        return [False] * len(texts)
+    ours, theirs = [_runs(text) for text in texts], [_runs(text) for text in others]
+    seen = Counter(run for runs in set(ours + theirs) for run in runs)
+    most = max(_COMMON_COUNT, _COMMON_SHARE * len(set(ours + theirs)))
+    own = [frozenset(run for run in runs if seen[run] <= most) for runs in theirs]
+    where: defaultdict[int, list[int]] = defaultdict(list)
+    for number, runs in enumerate(own):
+        for run in runs:
+            where[run].append(number)
+    return [
+        _overlaps(frozenset(run for run in runs if seen[run] <= most), own, where) for runs in ours
+    ]
+
+
+def _overlaps(runs: Runs, others: Sequence[Runs], where: dict[int, list[int]]) -> bool:
+    shared = Counter(number for run in runs for number in where.get(run, ()))
+    return any(
+        n >= _SHARE * shorter
+        for number, n in shared.items()
+        if (shorter := min(len(runs), len(others[number]))) >= _LEAST
+    )
+
+
+def alike(one: str, other: str) -> float:
+    """Jaccard similarity of the runs of three words of two texts; of their words if short.
+
+    >>> alike("The answer is (C).", "the answer is C")
+    1.0
+    """
+    a, b = _runs(one), _runs(other)
+    if not a or not b:
+        a, b = _runs(one, 1), _runs(other, 1)
+    if not a and not b:
+        return float(one.split() == other.split())
+    return len(a & b) / len(a | b)
+
+
+def _runs(text: str, length: int = _RUN) -> Runs:
+    words = _WORD.findall(text.casefold())
+    return frozenset(hash(tuple(words[i : i + length])) for i in range(len(words) - length + 1))
