@@ -64,6 +64,7 @@ class Tuning:
         stages: That a job goes through; `failed` fails it with `failure`.
         failure: What a job that fails says.
         metadata: Whether jobs keep the metadata that they were made with.
+        suffix: Whether jobs repeat the suffix that they were made with.
         listing: Whether files and jobs can be listed; other providers answer 404.
         lag: How many lists a new file or job is missing in.
         page: Most jobs or files in one list.
@@ -73,6 +74,7 @@ class Tuning:
     stages: Sequence[str] = USUAL_STAGES
     failure: str = "The job failed due to an internal error."
     metadata: bool = True
+    suffix: bool = True
     listing: bool = True
     lag: int = 0
     page: int = 20
@@ -225,6 +227,8 @@ class Tuning:
         examples, problem = read_examples(self._files[file].content)
         name = f"ftjob-{len(self.jobs) + 1}"
         job = TuningJob.begin(name, asked, self.stages, problem or self.failure)
+        if not self.suffix:
+            del job.body["user_provided_suffix"]
         if problem:
             job.stages = ("validating_files", "failed")
         job.n_examples, job.tokens = len(examples), count_tokens(examples)

@@ -146,7 +146,7 @@ class TuningJob:
         )
 
     def _name(self) -> str:
-        suffix = self.body["user_provided_suffix"] or ""
+        suffix = self.body.get("user_provided_suffix") or ""
         return f"ft:{self.body['model']}:loopback:{suffix}:{self.body['id'].removeprefix('ftjob-')}"
 
     def _succeed(self) -> None:

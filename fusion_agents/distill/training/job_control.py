@@ -1,6 +1,5 @@
 """Where a folder's fine-tuning job stands, and how it is cancelled."""
 
-import shlex
 from pathlib import Path
 
 import openai
@@ -64,7 +63,4 @@ def standing(out: Path) -> str:
     if note.has_ended:
         return f"{named} {ENDED[note.status or '']}"
     runs = "goes on at the provider" if note.job else "may have been started at the provider"
-    return (
-        f"{named} {runs}: the same command follows it; to cancel it: fusion-agents distill train "
-        f"--provider openai --out {shlex.quote(str(out))} --cancel"
-    )
+    return f"{named} {runs}: the same command follows it, and with --cancel cancels it"

@@ -151,7 +151,7 @@ class _Training:
             self._check(note, run, server)
             self._book.note = note
         if self._ready.withdrawn:
-            self._tell(f"{self._ready.withdrawn:,} examples were withdrawn since and left out")
+            self._tell(f"left out, as withdrawn since: {self._ready.withdrawn:,} examples")
         estimate = estimate_of(self._ready.content, run.base, self._options, server)
         self._tell(f"estimate: {estimate.words}")
 
@@ -166,7 +166,7 @@ class _Training:
         except ConfigError as error:
             if not self._ready.withdrawn or note.job is None:
                 raise
-            gone = f"{self._ready.withdrawn:,} examples were withdrawn since"
+            gone = f"examples that were withdrawn since: {self._ready.withdrawn:,}"
             raise ConfigError(f"{error}; {gone}: {standing(self._out)}") from None
 
     async def _jobs_before(self, note: JobNote) -> tuple[str, ...]:

@@ -20,8 +20,18 @@ from fusion_agents.distill.training.openai_jobs import (
 from fusion_agents.distill.training.progress import TrainingProgress, read_progress
 from fusion_agents.distill.training.runs import sole
 from fusion_agents.errors import ConfigError, DataError, TrainingError
+from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.openai_server import Behaviour, Fault, OpenAIServer, Tuning
-from tests.distill.training.openai_world import BASE, KEY, QUICK, make_client, make_data, train
+from fusion_agents.types import Arm, LogEntry
+from tests.distill.training.openai_world import (
+    BASE,
+    KEY,
+    QUICK,
+    make_client,
+    make_data,
+    train,
+    training_data,
+)
 
 
 @pytest.fixture
@@ -128,10 +138,16 @@ async def test_all_files_are_for_the_user_alone_and_hold_no_key(
     server: OpenAIServer, data: Path, out: Path
 ) -> None:
     await train(server, data, out)
+    check_files(out)
+
+
+def check_files(out: Path) -> None:
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
-    for path in out.iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
-        assert KEY not in path.read_text()
+    names = {path.name for path in out.iterdir()}
+    assert names == {"job.json", "progress.jsonl", "curve.svg", "student.json"}
+    for name in names:
+        assert stat.S_IMODE((out / name).stat().st_mode) == 0o600, name
+        assert KEY not in (out / name).read_text()
 
 
 async def test_a_job_that_is_done_is_done_without_a_request(
@@ -401,11 +417,16 @@ async def test_two_processes_do_not_work_in_one_folder(
     assert server.tuning.steps == []
 
 
+def make_folder(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("Chapter 1")
+    return folder
+
+
 async def test_a_folder_with_other_files_is_refused(
-    server: OpenAIServer, data: Path, out: Path
+    server: OpenAIServer, data: Path, tmp_path: Path
 ) -> None:
-    out.mkdir()
-    (out / "thesis.txt").write_text("Chapter 1")
+    out = make_folder(tmp_path / "thesis")
     with pytest.raises(ConfigError, match=r"not empty \(thesis.txt\)"):
         await train(server, data, out)
 
@@ -428,6 +449,60 @@ async def test_too_few_examples_are_refused_before_anything_is_sent(
     assert server.tuning.steps == []
 
 
+# -- what was withdrawn -------------------------------------------------------------------------
+
+
+def logged(folder: Path, n: int = 13) -> RoutingLog:
+    """A log whose entries gave the examples; the last one comes from another source."""
+    log = RoutingLog(folder / "routing.db")
+    log.append(
+        LogEntry(
+            key=f"entry-{i}",
+            query=one.query,
+            arm=Arm(model="large"),
+            response=one.answer,
+            source="guest" if i == n - 1 else "local",
+        )
+        for i, one in enumerate(training_data(n).examples)
+    )
+    return log
+
+
+async def test_what_was_withdrawn_is_never_uploaded(
+    server: OpenAIServer, tmp_path: Path, out: Path
+) -> None:
+    data = make_data(tmp_path / "data", 13)
+    with logged(tmp_path) as log:
+        log.set_consent("source", "guest", allowed=False)
+        student = await train(server, data, out, log=log)
+    (content,) = server.tuning.files.values()
+    assert b"It is 22." in content
+    assert b"It is 24." not in content
+    assert student.n_examples == 12
+
+
+async def test_a_withdrawal_after_the_start_is_told_with_what_can_be_done(
+    server: OpenAIServer, tmp_path: Path, out: Path
+) -> None:
+    data = make_data(tmp_path / "data", 13)
+    with logged(tmp_path) as log:
+        await train(server, data, out, log=log)
+        log.forget(sources=["guest"])
+        with pytest.raises(ConfigError, match="examples that were withdrawn since: 1"):
+            await train(server, data, out, log=log)
+        student = await train(server, data, out, again(start_again=True), log=log)
+    assert student.n_examples == 12
+    assert student.settings["job"] == "ftjob-2"
+
+
+async def test_data_of_which_nothing_is_left_are_refused(
+    server: OpenAIServer, data: Path, tmp_path: Path, out: Path
+) -> None:
+    with RoutingLog(tmp_path / "empty.db") as log, pytest.raises(DataError, match="withdrawn"):
+        await train(server, data, out, log=log)
+    assert server.tuning.steps == []
+
+
 # -- other providers ----------------------------------------------------------------------------
 
 
@@ -436,13 +511,16 @@ async def test_a_provider_without_metadata_and_lists_trains_as_well(data: Path, 
         assert (await train(server, data, out)).cost is None
 
 
-async def test_a_provider_without_metadata_is_looked_through_by_suffix(
-    data: Path, out: Path
+@pytest.mark.parametrize("suffix", [True, False])
+async def test_a_provider_without_metadata_is_looked_through_by_suffix_or_file(
+    data: Path, out: Path, suffix: bool
 ) -> None:
-    with OpenAIServer(tuning=Tuning(metadata=False)) as server:
+    with OpenAIServer(tuning=Tuning(metadata=False, suffix=suffix)) as server:
+        await train(server, make_data(out.parent / "other", offset=1), out.parent / "other-out")
         server.tuning.fail(Fault(step="create", behaviour=CUT, acts="first"))
-        await train(server, data, out)
-        assert list(server.tuning.jobs) == ["ftjob-1"]
+        student = await train(server, data, out)
+        assert list(server.tuning.jobs) == ["ftjob-1", "ftjob-2"]
+    assert student.settings["job"] == "ftjob-2"
 
 
 async def test_a_provider_that_lists_nothing_is_never_asked_twice(data: Path, out: Path) -> None:
