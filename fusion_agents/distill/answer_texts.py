@@ -55,5 +55,6 @@ def text_problem(entry: LogEntry) -> str | None:
 
 def commands_its_reader(text: str) -> bool:
     """Whether an answer holds hidden characters, or tells its reader to drop its instructions."""
-    plain = " ".join(text.casefold().split())
-    return hides(text, strict=False) or overrides(plain) is not None
+    if not text.isascii() and hides(text, strict=False):
+        return True
+    return overrides(" ".join(text.casefold().split())) is not None

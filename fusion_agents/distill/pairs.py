@@ -7,7 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from fusion_agents.distill.answer_texts import commands_its_reader, text_problem
-from fusion_agents.distill.choosing import lineage
+from fusion_agents.distill.best_answers import lineage
 from fusion_agents.distill.gathering import Answer
 from fusion_agents.distill.nouns import Example, PreferencePair
 from fusion_agents.distill.options import SelectionOptions

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fusion_agents.distill.answer_texts import commands_its_reader
 from fusion_agents.distill.balancing import Ranked, balance
-from fusion_agents.distill.choosing import Chosen, choose, lineage
+from fusion_agents.distill.best_answers import Chosen, choose, lineage
 from fusion_agents.distill.gathering import TOO_LONG, gather
 from fusion_agents.distill.guarding import guard
 from fusion_agents.distill.labels import label_of
