@@ -17,9 +17,9 @@ from fusion_agents.collecting.limits import AdaptiveLimit
 from fusion_agents.collecting.planning import Chunk, PlannedCall, Planner
 from fusion_agents.collecting.progress import CollectProgress, CollectSummary
 from fusion_agents.collecting.scoring import Scorer
-from fusion_agents.collecting.writing import LedgerWriter
-from fusion_agents.errors import AnswerError, DataError, StoreError
+from fusion_agents.errors import AnswerError, DataError, FusionError, StoreError
 from fusion_agents.pool.pool import Pool
+from fusion_agents.stores.batch_writer import note_writer
 from fusion_agents.stores.ledger import Intent, Outcome, Scoring
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Arm, Dollars, LogEntry, Query
@@ -94,7 +94,7 @@ class Collector:
         )
         self._lanes = self._make_lanes(arms)
         self._answerer = Answerer(pool, policy, cooldowns=LaneCooldowns(self._lanes))
-        self._writer = LedgerWriter(self._ledger)
+        self._writer = note_writer(self._ledger)
         self._running: set[asyncio.Task[None]] = set()
         self._under_way: Counter[Arm] = Counter()
         self._slots_taken = 0
@@ -241,7 +241,7 @@ class Collector:
     async def _make(self, lane: Lane, call: PlannedCall, number: int, scorer: Scorer) -> None:
         try:
             entry, written = await self._paid(lane, call, number)
-            await written
+            _check(await written)
             if entry is not None:
                 self._count_entry(lane, call, entry)
                 if self._score:
@@ -254,7 +254,7 @@ class Collector:
 
     async def _paid(
         self, lane: Lane, call: PlannedCall, number: int
-    ) -> tuple[LogEntry | None, Awaitable[None]]:
+    ) -> tuple[LogEntry | None, Awaitable[FusionError | None]]:
         """What came of a call, and when it will have been written down.
 
         The next call may begin before that is: its own note comes after this one.
@@ -264,15 +264,14 @@ class Collector:
         self._under_way[call.arm] += 1
         cost = 0.0
         try:
-            await self._writer.note(
-                Intent(call.key, call.query, call.arm, call.sample, expected=expected)
-            )
+            intent = Intent(call.key, call.query, call.arm, call.sample, expected=expected)
+            _check(await self._writer.write(intent))
             entry = await self._ask(lane, call, number)
             if entry is None:
                 lane.put_back(call)
                 return None, asyncio.sleep(0)
             cost = entry.cost or 0.0
-            return entry, self._writer.note(Outcome(call.key, entry))
+            return entry, self._writer.write(Outcome(call.key, entry))
         finally:
             self._budget.settle(expected, cost)
             self._under_way[call.arm] -= 1
@@ -359,3 +358,9 @@ class Collector:
             stopped=self.stopping,
             cut_off=0 if totals is None else totals.cut_off,
         )
+
+
+def _check(refused: FusionError | None) -> None:
+    """Raise why a note was not stored."""
+    if refused is not None:
+        raise refused

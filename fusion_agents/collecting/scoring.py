@@ -7,8 +7,8 @@ from functools import partial
 
 from fusion_agents.answering.workers import Workers
 from fusion_agents.collecting.progress import CollectProgress
-from fusion_agents.collecting.writing import LedgerWriter
 from fusion_agents.metrics.catalogue import make_metric, metric_name
+from fusion_agents.stores.batch_writer import BatchWriter, Note, note_writer
 from fusion_agents.stores.ledger import Ledger, Scoring
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import LogEntry
@@ -30,7 +30,7 @@ class Scorer:
         on_scored: Called with each entry and what its metric says.
     """
 
-    def __init__(self, ledger: Ledger, writer: LedgerWriter, on_scored: OnScored) -> None:
+    def __init__(self, ledger: Ledger, writer: BatchWriter[Note], on_scored: OnScored) -> None:
         self._ledger = ledger
         self._writer = writer
         self._on_scored = on_scored
@@ -87,7 +87,7 @@ class Scorer:
         async with self._slots:
             work = self._workers.submit(copy_context(), partial(scored, entry))
             scoring = await asyncio.wrap_future(work)
-            await self._writer.note(scoring)
+            await self._writer.write(scoring)
         if scoring.score is None:
             self._in_vain.add(entry.key)
         self._on_scored(entry, scoring)
@@ -124,7 +124,7 @@ async def score_log(log: RoutingLog) -> CollectProgress:
         StoreError: If the log cannot be written.
     """
     progress = CollectProgress()
-    writer = LedgerWriter(log.ledger)
+    writer = note_writer(log.ledger)
     scorer = Scorer(log.ledger, writer, lambda _, scoring: progress.count_score(scoring))
     try:
         await scorer.score_rest()

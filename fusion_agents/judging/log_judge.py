@@ -16,7 +16,7 @@ from fusion_agents.judging.cases import Cases
 from fusion_agents.judging.known_answers import known_canaries
 from fusion_agents.judging.progress import JudgeProgress, JudgeSummary
 from fusion_agents.judging.spending import Spending
-from fusion_agents.judging.writing import JudgementWriter
+from fusion_agents.stores.batch_writer import judgement_writer
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Dollars, Judgement, content_key
@@ -91,7 +91,7 @@ class LogJudge:
             judge, self._spending, self.progress,
             concurrency=concurrency, config=config, report=self._report,
         )  # fmt: skip
-        self._writer = JudgementWriter(log)
+        self._writer = judgement_writer(log)
 
     @property
     def stopping(self) -> str | None:
