@@ -256,7 +256,12 @@ class _Training:
             seconds=max(ended - job.created_at, 0),
             cost=cost,
             loss=loss,
-            settings={**note.run.options, "job": job.id, "server": note.server},
+            settings={
+                **note.run.options,
+                "job": job.id,
+                "server": note.server,
+                "api_key_env": self._options.api_key_env,
+            },
             time=datetime.fromtimestamp(ended, UTC),
         )
 
