@@ -53,10 +53,11 @@ def may_pass(error: Exception) -> bool:
 STORE_RETRIES = RetryPolicy(initial_interval=0.1, max_attempts=4, jitter=False, retry_on=may_pass)
 
 
+Kept = TypeVar("Kept")
 Given = TypeVar("Given")
 
 
-class Node(Runnable[QueryState, Given]):
+class Node(Runnable[Kept, Given]):
     """A node that waits in either way; the graph traces it, so it does not trace itself.
 
     A fork, which gives the name of the next node, is one as well.
@@ -65,21 +66,19 @@ class Node(Runnable[QueryState, Given]):
     def __init__(
         self,
         name: str,
-        run: Callable[[QueryState, RunnableConfig | None], Given],
-        arun: Callable[[QueryState, RunnableConfig | None], Awaitable[Given]],
+        run: Callable[[Kept, RunnableConfig | None], Given],
+        arun: Callable[[Kept, RunnableConfig | None], Awaitable[Given]],
     ) -> None:
         self.name = name
         self._run = run
         self._arun = arun
 
-    def invoke(
-        self, input: QueryState, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Given:
+    def invoke(self, input: Kept, config: RunnableConfig | None = None, **kwargs: Any) -> Given:
         """Run the node."""
         return self._run(input, config)
 
     async def ainvoke(
-        self, input: QueryState, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Kept, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Given:
         """Run the node in an event loop."""
         return await self._arun(input, config)
