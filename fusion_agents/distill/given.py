@@ -69,9 +69,10 @@ def read_replies(pool: Pool, arm: Arm, queries: Sequence[Query], log: RoutingLog
     for entry in log.scan(where):
         if entry.key in wanted and entry.error is None:
             judge = judged.get(entry.key)
-            answers[entry.query.id] = _given(entry, scorings.get(entry.key), judge)
+            priced = _priced(pool, entry)
+            answers[entry.query.id] = _given(priced, scorings.get(entry.key), judge)
         elif entry.key in failed and entry.error == EMPTY:
-            answers[entry.query.id] = _without_words(entry)
+            answers[entry.query.id] = _without_words(_priced(pool, entry))
         elif entry.key in failed:
             faults[entry.query.id] = entry.error or "other"
     return Replies(answers, {name: kind for name, kind in faults.items() if name not in answers})
@@ -91,6 +92,16 @@ def _keys(
         content_key(key, "error", call.errors - 1) for key, call in known.items() if call.errors
     )
     return set(calls), set(failed)
+
+
+def _priced(pool: Pool, entry: LogEntry) -> LogEntry:
+    """With what it cost, if its price was not known when it was asked and is now."""
+    if entry.cost is not None or (prices := pool.prices(entry.arm.model)) is None:
+        return entry
+    paid = {"cost": pool.cost(entry.arm.model, entry.usage)}
+    return entry.model_copy(
+        update={**paid, "input_price": prices.input, "output_price": prices.output}
+    )
 
 
 def _given(entry: LogEntry, scoring: Scoring | None, judge: float | None) -> Given:

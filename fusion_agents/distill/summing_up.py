@@ -88,5 +88,10 @@ def _notes(rows: tuple[Contrast, ...], context: Context) -> Iterator[str]:
             f"{missing:,} of {overall.n_asked:,} queries are in no mean: without an answer of "
             "both, or without a score of both"
         )
+    if overall.n and overall.student.cost is None:
+        yield (
+            "what the student costs is not known: a router that weighs cost will not choose it; "
+            "give it a price in the models' file before it is recorded"
+        )
     if not context.complete:
         yield "not all queries were asked: the figures are those of a part"

@@ -126,7 +126,7 @@ def test_an_id_that_stands_for_another_text_in_the_log_is_not_recorded(
 
 
 def test_a_share_that_is_none_is_refused(tmp_path: Path, log: RoutingLog) -> None:
-    with pytest.raises(ConfigError, match="recorded share"):
+    with pytest.raises(ConfigError, match="share of recorded"):
         recorded(tmp_path, log, record_share=0.0)
 
 
@@ -175,19 +175,24 @@ def test_a_router_chooses_the_student_for_its_family_and_nowhere_else(
 
         answers = {entry.query.text: entry.response or "" for entry in _of_tiny(log)}
         tiny = FakeChatModel(answer=lambda messages: answers[str(messages[-1].text)])
-        pool = Pool({"sim-tiny": tiny, "pupil": sums_pupil(held_out)})
+        pool = Pool(
+            {
+                name: {"model": one, "price": {"input": 0.1, "output": 0.5}}
+                for name, one in (("sim-tiny", tiny), ("pupil", sums_pupil(held_out)))
+            }
+        )
         found = asyncio.run(
             evaluate_student(
                 student, log, held_out, record=log, models=pool, policy=HASTY, n_bootstrap=500,
-                router="knn", objective="balance",
+                router="auto",
             )
         )  # fmt: skip
         assert [(row.task, row.finding) for row in found.tasks] == [
             ("arithmetic", "helped"), ("strings", "hurt"),
         ]  # fmt: skip
         fresh = [to_query(one) for one in generate_questions(100, 99, FAMILIES)]
-        router = make_router("knn").fit(log.training_outcomes().outcomes)
-        routes = router.route([query.text for query in fresh], "balance")
+        router = make_router("auto").fit(log.training_outcomes().outcomes)
+        routes = router.route([query.text for query in fresh])
 
     chosen = {
         family: [
