@@ -1,6 +1,7 @@
 """What a fine-tuning job costs: estimated before, counted after, unknown where it is unknown."""
 
 import json
+import os
 import re
 import tomllib
 from datetime import date
@@ -20,6 +21,7 @@ _TUNED = re.compile(r"^ft:([^:]+):")
 _BYTES_PER_TOKEN = 4
 _PER_MESSAGE = 4
 _OPENAI = "api.openai.com"
+_CENT = 0.01
 
 
 class TrainingPrice(NamedTuple):
@@ -57,7 +59,8 @@ class Estimate(Noun):
         if self.cost is None:
             return f"{said}; the price of training {self.base} is not known"
         price = f"${self.price:g} per million, list price read on {self.as_of}"
-        return f"{said}, about ${self.cost:.2f} at {price}"
+        cost = f"about ${self.cost:,.2f}" if self.cost >= _CENT else "less than $0.01"
+        return f"{said}, {cost} at {price}"
 
 
 def training_price(base: str, server: str | None = None) -> TrainingPrice | None:
@@ -90,7 +93,7 @@ def estimate_openai(
     Args:
         data: Folder of training data.
         base: The provider's model.
-        options: Of the job; a `base_url` has no known prices.
+        options: Of the job; a `base_url`, as `OPENAI_BASE_URL`, has no known prices.
 
     Raises:
         DataError: If the data cannot be read.
@@ -98,7 +101,7 @@ def estimate_openai(
     """
     dataset = read_dataset(data)
     content = b"".join(render(dataset, FORMAT, base=base).values())
-    return estimate_of(content, base, options)
+    return estimate_of(content, base, options, os.environ.get("OPENAI_BASE_URL"))
 
 
 def estimate_of(

@@ -63,12 +63,23 @@ def test_another_server_has_no_known_price() -> None:
 
 def test_the_words_say_how_old_the_price_is() -> None:
     found = Estimate(
-        base="m", n_examples=1, tokens=1000, epochs=3, price=2.0, cost=0.006, as_of=date(2026, 1, 2)
+        base="m", n_examples=1, tokens=1000, epochs=3, price=9.0, cost=0.027, as_of=date(2026, 1, 2)
     )
     assert found.words == (
-        "about 3,000 tokens (3 x 1,000), about $0.01 at $2 per million, "
+        "about 3,000 tokens (3 x 1,000), about $0.03 at $9 per million, "
         "list price read on 2026-01-02"
     )
+    assert "less than $0.01" in found.model_copy(update={"cost": 0.004}).words
+
+
+def test_the_server_of_the_environment_has_no_known_price(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_data(tmp_path / "data")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    assert estimate_openai(data, "gpt-4o-mini").cost is not None
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert estimate_openai(data, "gpt-4o-mini").cost is None
 
 
 def test_a_folder_is_estimated_without_a_key_or_a_request(tmp_path: Path) -> None:
