@@ -40,7 +40,8 @@ class EncoderShelf:
 
     Args:
         file: Where the ledger is.
-        encoder: A fitted or an unfitted one; none means the lexical encoder.
+        encoder: A fitted or an unfitted one; none means what the ledger has, at first the lexical
+            encoder.
     """
 
     def __init__(self, file: SQLiteFile, encoder: Encoder | None) -> None:
@@ -79,9 +80,20 @@ class EncoderShelf:
             return self._keep(None, self._given)
         with self._file.reading() as connection:
             number, texts = _number_of_texts(connection), _texts(connection)
+            kind = self._kind(connection)
         few = len(texts) < _FEW
-        fitted = self._given.unfitted().fit([*texts] * 3 if few else texts)
+        fitted = kind.unfitted().fit([*texts] * 3 if few else texts)
         return self._keep(number, fitted.portable)
+
+    def _kind(self, connection: sqlite3.Connection) -> Encoder:
+        """What to fit: the given one, or whatever the store has."""
+        if self._like is not None:
+            return self._given
+        try:
+            kept = self.current(connection)
+        except StoreError:  # damaged: begin anew
+            return self._given
+        return self._given if kept is None else kept.encoder
 
     def _keep(self, learned_from: int | None, encoder: Encoder) -> KeptEncoder:
         """Put an encoder into the ledger; its own earlier one and the vectors of that go."""
