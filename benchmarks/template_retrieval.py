@@ -9,6 +9,7 @@ Into the store go also, as templates, some of the very queries that are searched
 own id, under another id, and changed a little: none of them may be found.
 
     python -m benchmarks.template_retrieval --data FOLDER
+    python -m benchmarks.template_retrieval --data FOLDER --encoder hybrid --model FOLDER
 """
 
 import argparse
@@ -23,6 +24,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fusion_agents.encoders.base import Encoder
+from fusion_agents.encoders.catalogue import make_encoder
+from fusion_agents.encoders.hybrid import HybridEncoder
+from fusion_agents.encoders.transformer import TransformerEncoder
 from fusion_agents.near_duplicates import near_duplicate_groups
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.template_store import TemplateStore
@@ -123,6 +128,8 @@ class Tally:
         self.right: defaultdict[str, int] = defaultdict(int)
         self.found: defaultdict[str, int] = defaultdict(int)
         self.own = self.short = self.asked = 0
+        self.each: list[tuple[int, int]] = []
+        """Right and found, for each query."""
         self.milliseconds: list[float] = []
 
     def figures(self) -> dict[str, object]:
@@ -133,8 +140,23 @@ class Tally:
             "asked": self.asked,
             "fewer than 3": self.short,
             "own or near-duplicate": self.own,
+            "interval": self.interval(),
             "median ms": round(float(np.median(self.milliseconds)), 1),
         }
+
+    def interval(self) -> list[float]:
+        """95 %, from 2,000 draws of the queries."""
+        right, found = np.array(self.each).T
+        rows = np.random.default_rng(0).integers(len(right), size=(2_000, len(right)))
+        drawn = right[rows].sum(axis=1) / found[rows].sum(axis=1)
+        return [round(float(end), 4) for end in np.quantile(drawn, [0.025, 0.975])]
+
+
+def encoder_of(name: str, model: str | None) -> Encoder | None:
+    if model is not None:
+        trained = TransformerEncoder(path=model)
+        return HybridEncoder(meaning=trained) if name == "hybrid" else trained
+    return None if name == "lexical" else make_encoder(name)
 
 
 def measure(
@@ -148,8 +170,9 @@ def measure(
         kind = kinds.get(str(query.task), str(query.task))
         tally.asked += 1
         tally.short += len(hits) < 3
-        for hit in hits:
-            task = str(hit.template.task)
+        tasks = [str(hit.template.task) for hit in hits]
+        tally.each.append((sum(kinds.get(task, task) == kind for task in tasks), len(hits)))
+        for hit, task in zip(hits, tasks, strict=True):
             tally.found[kind] += 1
             tally.right[kind] += kinds.get(task, task) == kind
             origin = hit.template.query_id.removeprefix("copy-").removeprefix("near-")
@@ -164,6 +187,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the split")
     parser.add_argument("--queries", type=int, help="search for so many at most, in each fold")
     parser.add_argument("--rankings", nargs="*", default=["cosine", "default"], choices=RANKINGS)
+    parser.add_argument("--encoder", default="lexical", help="lexical, hybrid, minilm, transformer")
+    parser.add_argument("--model", help="folder of a sentence encoder, for hybrid and transformer")
     parser.add_argument("--lexical", action="store_true", help="also with BM25")
     options = parser.parse_args()
     rankings = {name: RANKINGS[name] for name in options.rankings}
@@ -179,7 +204,7 @@ def main() -> None:
             order = np.random.default_rng(1).permutation(len(asked))[: options.queries]
             split = Split(known, [asked[i] for i in order])
             with tempfile.TemporaryDirectory() as folder, RoutingLog(f"{folder}/log.db") as rows:
-                store = TemplateStore(rows)
+                store = TemplateStore(rows, encoder=encoder_of(options.encoder, options.model))
                 store.add(map(template, known))
                 store.encode(["fitted before the queries are planted"])
                 for query in split.asked[:PLANTED]:
