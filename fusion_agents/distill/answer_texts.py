@@ -28,6 +28,13 @@ _LEANS = re.compile(
     re.IGNORECASE,
 )
 
+_ORDERS = re.compile(
+    r"instruct|prompt|directi[ov]|guid|polic|command|orders|programming|restrict|safety|alignment"
+    r"|training|rules|message|conversation|memory|\btold\b|\bsaid\b|question|query|request|user"
+    r"|everything|anything|whatever|\babove\b"
+)
+"""What one is told to drop; a text without any of them need not be looked at closely."""
+
 
 def text_problem(entry: LogEntry) -> str | None:
     """Say why nobody should learn from the text of an answer; none if nothing is against it.
@@ -57,4 +64,5 @@ def commands_its_reader(text: str) -> bool:
     """Whether an answer holds hidden characters, or tells its reader to drop its instructions."""
     if not text.isascii() and hides(text, strict=False):
         return True
-    return overrides(" ".join(text.casefold().split())) is not None
+    plain = " ".join(text.casefold().split())
+    return _ORDERS.search(plain) is not None and overrides(plain) is not None

@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 _WORD = re.compile(r"\w+")
 _RUN = 3
@@ -64,6 +65,7 @@ def alike(one: str, other: str) -> float:
     return len(a & b) / len(a | b)
 
 
+@lru_cache(maxsize=64)  # a text is compared with several others, one after the other
 def _runs(text: str, length: int = _RUN) -> Runs:
     words = _WORD.findall(text.casefold())
     return frozenset(hash(tuple(words[i : i + length])) for i in range(len(words) - length + 1))
