@@ -25,6 +25,9 @@ from fusion_agents.stores.routing_log import RoutingLog
 
 __all__ = ["encode", "place", "require_extra", "task_folder", "train_student"]
 
+_FEW = 10
+"""Steps; of fewer, the warm-up takes a large share."""
+
 OnProgress = Callable[[TrainingProgress], None]
 
 
@@ -204,8 +207,11 @@ class _Training:
         start, torn = last_whole(out / "checkpoints")
         for folder in torn:
             self._note(f"{folder} was not written to its end: removed")
+        steps = n_steps(lesson, self.options)
         if start:
-            self._note(f"goes on from step {start.step:,} of {n_steps(lesson, self.options):,}")
+            self._note(f"goes on from step {start.step:,} of {steps:,}")
+        elif steps < _FEW:
+            self._note(f"these are {steps} steps only: a smaller accumulation gives more")
         if not (start and start.ended):
             title = f"{name}: learning from {len(lesson.train):,} examples"
             job = Job(self.base, lesson, self.options, out, title)

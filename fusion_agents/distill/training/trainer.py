@@ -6,6 +6,7 @@ Importing this needs the extra `train`.
 import math
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from fusion_agents.distill.training.loading import base_dtype, device_name, load
 from fusion_agents.distill.training.options import TrainingOptions
 from fusion_agents.distill.training.progress import ProgressFile, TrainingProgress
 from fusion_agents.distill.training.watching import Job, Stopwatch, Watcher, n_steps
-from fusion_agents.errors import ConfigError
+from fusion_agents.errors import ConfigError, DataError
 
 _TARGETS, _OPTIMIZER = "all-linear", "adamw_torch"
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -45,6 +46,7 @@ def fit_adapter(
 
     Raises:
         ConfigError: If the loss is no number any more, or the GPU's memory does not do.
+        DataError: If the checkpoint holds a pickle.
     """
     file = ProgressFile(job.out / "progress.jsonl", start.step if start else 0)
     watcher = Watcher(job, file, start.seconds if start else 0.0, progress, tell)
@@ -57,6 +59,11 @@ def fit_adapter(
         raise ConfigError(
             f"the GPU's memory does not do for batches of {job.options.batch}: give a smaller "
             "--batch (and a larger --accumulation), or a smaller --max-length"
+        ) from error
+    except UnpicklingError as error:
+        raise DataError(
+            f"a checkpoint in {str(job.out)!r} holds more than numbers, and is not loaded: remove "
+            "the folder checkpoints and train again"
         ) from error
     finally:
         torch.set_num_threads(threads)

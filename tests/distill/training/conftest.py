@@ -17,9 +17,14 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 \n.,:;
 
 def make_base(folder: Path, *, template: str | None = TEMPLATE) -> Path:
     """A Llama with random weights whose tokens are letters."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    import torch  # noqa: PLC0415 - of the extra
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: PLC0415
+    from transformers import (  # noqa: PLC0415
+        LlamaConfig,
+        LlamaForCausalLM,
+        PreTrainedTokenizerFast,
+    )
+    from transformers.utils import logging  # noqa: PLC0415
 
     special = ["<|pad|>", "<|unk|>", "<|im_start|>", "<|im_end|>"]
     vocabulary = {token: i for i, token in enumerate([*special, *LETTERS])}
@@ -50,7 +55,9 @@ def make_base(folder: Path, *, template: str | None = TEMPLATE) -> Path:
             eos_token_id=3,
         )
     )
+    logging.disable_progress_bar()
     model.save_pretrained(str(folder))
+    logging.enable_progress_bar()
     return folder
 
 
