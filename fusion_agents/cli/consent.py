@@ -64,7 +64,7 @@ def _table(log: "RoutingLog") -> Table:
     from fusion_agents.stores.consent import objection
 
     consents, trust, stats = log.consents(), log.trust(), log.stats()
-    entries = {
+    entries: dict[tuple[Trustee, str], int] = {
         **{("source", one.name): one.entries for one in stats.sources},
         **{("tenant", one.name): one.entries for one in stats.tenants},
     }
