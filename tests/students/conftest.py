@@ -24,3 +24,11 @@ def other(base: Path) -> Path:
     tiny = pytest.importorskip("tests.students.tiny", exc_type=ImportError)
     made: Path = tiny.make_student(base.parent / "other", base, seed=2, name="other")
     return made
+
+
+@pytest.fixture(scope="session")
+def endless(base: Path) -> Path:
+    """A base whose answers take hours, of which a call that is given up wants none."""
+    tiny = pytest.importorskip("tests.students.tiny", exc_type=ImportError)
+    made: Path = tiny.make_base(base.parent / "endless", window=10_000_000)
+    return made

@@ -142,17 +142,17 @@ SCRIPT = """
 import sys
 from fusion_agents.students import StudentChatModel
 
-stream = StudentChatModel(folder=sys.argv[1], max_tokens=900).stream("Hello")
+stream = StudentChatModel(folder=sys.argv[1], max_tokens=5_000_000).stream("Hello")
 next(stream)
 print("begun", flush=True)
 keep = globals().setdefault("streams", []).append(stream)
 """
 
 
-def test_a_process_ends_while_its_student_still_answers(base: Path) -> None:
+def test_a_process_ends_while_its_student_still_answers(endless: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(base)],
-        capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-c", SCRIPT, str(endless)],
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "begun\n")
     assert "Fatal" not in done.stderr

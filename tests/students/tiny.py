@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -37,7 +36,7 @@ def tiny_tokenizer(template: str | None = TEMPLATE) -> PreTrainedTokenizerFast:
 
 
 def make_base(
-    folder: Path, *, seed: int = 0, template: str | None = TEMPLATE, **settings: Any
+    folder: Path, *, seed: int = 0, template: str | None = TEMPLATE, window: int = WINDOW
 ) -> Path:
     """Write a model; its weights are wild, so that no two tokens are about as likely."""
     torch.manual_seed(seed)
@@ -49,12 +48,11 @@ def make_base(
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=WINDOW,
+        max_position_embeddings=window,
         initializer_range=0.6,
         bos_token_id=1,
         eos_token_id=3,
         pad_token_id=0,
-        **settings,
     )
     model = LlamaForCausalLM(config)
     with torch.no_grad():  # it says letters, and ends when it is cut off
