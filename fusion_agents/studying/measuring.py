@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fusion_agents.evaluation.intervals import Mean, Means, means_of
 from fusion_agents.near_duplicates import near_duplicate_groups
 from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.studying.answers import Answers, Given
 from fusion_agents.studying.conditions import baselines_of
-from fusion_agents.evaluation.intervals import Mean, Means, means_of
 from fusion_agents.studying.report import Account, Gain, Level, Over
 from fusion_agents.types import Arm, Dollars, Query
 

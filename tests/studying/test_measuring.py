@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fusion_agents.studying.answers import Given
 from fusion_agents.evaluation.intervals import means_of
+from fusion_agents.studying.answers import Given
 from fusion_agents.studying.measuring import Asked, Figures, account, compare
 from fusion_agents.types import Arm, Query, Usage
 
