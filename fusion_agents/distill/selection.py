@@ -79,8 +79,9 @@ def select_training_data(
     held = guard(log.queries(), options.split, held_out)
     tally = Tally(held.group_of, held.task_of)
     gathered = gather(log, options, held, tally)
-    questions = list(_honest(wordings(gathered, held.group_of, options, tally), tally))
     by_label = options.criterion == "label"
+    asked = wordings(gathered, held.group_of, options, tally)
+    questions = list(_honest((one for one in asked if one.right or by_label), tally))
     chosen = list(_labelled(log, questions, options, tally) if by_label
                   else choose(log, questions, options, tally))  # fmt: skip
     ranked = [
