@@ -26,9 +26,7 @@ def print_selection(report: "SelectionReport") -> None:
     _table("examples by teacher", ("model", "examples"), report.by_teacher)
     dropped = [one for one in report.dropped if one.n]
     if dropped:
-        table = Table(
-            "left out", "what", "number", "of tasks", title="left out", title_justify="left"
-        )
+        table = Table("why", "what", "number", "of tasks", title="left out", title_justify="left")
         table.columns[2].justify = "right"
         for one in dropped:
             row = (one.reason, one.what, f"{one.n:,}", _tasks(one))
@@ -92,12 +90,12 @@ def say_what_next(manifest: "Manifest", folder: Path, log: Path) -> None:
 def _commands(manifest: "Manifest", folder: Path, log: Path) -> Iterable[str]:
     base = shlex.quote(manifest.base) if manifest.base else "MODEL"
     common = f"fusion-agents distill train --data {shlex.quote(str(folder))}"
-    common += f" --log {shlex.quote(str(log))} --base {base} --out student"
+    common += f" --log {shlex.quote(str(log))} --base {base} --out "
     uses_openai = "openai-chat" in manifest.formats
     if set(manifest.formats) != {"openai-chat"}:
-        yield common
+        yield f"{common}student"
     if uses_openai:
-        yield f"{common} --provider openai"
+        yield f"{common}student-openai --provider openai"
     if "alpaca" in manifest.formats:
         yield f"cd {shlex.quote(str(folder))} && llamafactory-cli train llamafactory.yaml"
     if "sharegpt" in manifest.formats:

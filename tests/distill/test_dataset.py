@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage, SystemMessage
 
@@ -247,6 +247,7 @@ def test_a_row_of_another_shape_is_named(tmp_path: Path) -> None:
 visible = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
 
 
+@settings(max_examples=30)
 @given(question=visible, answer=visible)
 def test_any_text_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, question: str, answer: str

@@ -41,7 +41,7 @@ learning_rate: 1.0e-4
 num_train_epochs: 3.0
 lr_scheduler_type: cosine
 warmup_ratio: 0.1
-bf16: true
+bf16: true  # false on a processor
 seed: 0
 """
 _NO_BASE = "model_name_or_path: BASE  # put the model here: a folder, or a name on the hub"
