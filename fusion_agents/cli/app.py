@@ -21,6 +21,7 @@ from fusion_agents.cli.distill_evaluate import distill_evaluate
 from fusion_agents.cli.distill_export import distill_export
 from fusion_agents.cli.distill_lineage import distill_lineage
 from fusion_agents.cli.distill_register import distill_register
+from fusion_agents.cli.distill_run import distill_run
 from fusion_agents.cli.distill_train import distill_train
 from fusion_agents.cli.doctor import doctor
 from fusion_agents.cli.evaluate import evaluating
@@ -99,6 +100,7 @@ distill.command("evaluate")(distill_evaluate)
 distill.command("export")(distill_export)
 distill.command("lineage")(distill_lineage)
 distill.command("register")(distill_register)
+distill.command("run")(distill_run)
 distill.command("train")(distill_train)
 app.add_typer(distill, name="distill")
 app.command()(demo)

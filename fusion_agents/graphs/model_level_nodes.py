@@ -18,6 +18,7 @@ from fusion_agents.distill.comparison import Comparison
 from fusion_agents.distill.manifest import Manifest
 from fusion_agents.distill.nouns import Student
 from fusion_agents.distill.plan import Plan
+from fusion_agents.distill.plan_file import wrong_in
 from fusion_agents.distill.training.progress import TrainingProgress
 from fusion_agents.errors import ConfigError
 from fusion_agents.graphs.model_level_state import (
@@ -170,9 +171,7 @@ def _plan(state: ModelLevelState) -> Plan:
             "a run of the model level takes a plan: {'plan': {'log': ..., 'base': ..., 'out': ...}}"
         ) from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"the plan's {where!r} is wrong: {first['msg']}") from None
+        raise ConfigError(f"the plan is wrong: {wrong_in(error)}") from None
 
 
 def _students(state: ModelLevelState) -> list[Student]:

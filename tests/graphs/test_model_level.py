@@ -175,7 +175,7 @@ def test_a_log_that_cannot_be_told_of_the_student_is_refused_at_once(world: Worl
     ("given", "message"),
     [
         ({}, "takes a plan"),
-        ({"plan": {"log": "routing.db"}}, "plan's 'base' is wrong"),
+        ({"plan": {"log": "routing.db"}}, "the plan is wrong: base: field required"),
         ({"plan": {"log": "nowhere.db", "base": "b", "out": "o"}}, "nowhere.db"),
     ],
 )
