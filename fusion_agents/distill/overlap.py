@@ -10,6 +10,8 @@ _RUN = 3
 _LEAST = 8
 """Runs of its own that a text must have: fewer are too little evidence."""
 _SHARE = 0.8
+_FEW = 2
+"""Runs from which on a text that stands in another as a whole is evidence."""
 _COMMON_COUNT, _COMMON_SHARE = 50, 0.01
 """As in `near_duplicates`: what more texts than this share is a template, not the question."""
 
@@ -21,7 +23,7 @@ def contains_any(texts: Sequence[str], others: Sequence[str]) -> list[bool]:
 
     What counts are runs of three words that are no template: those that at most 50 texts have, or
     1 % of them. Of the shorter text of two, which must have 8 of them, 80 % must stand in the
-    longer one. The time grows with the length of the texts.
+    longer one; of a text with fewer, all, templates among them, and at least two. The time grows with the length of the texts.
 
     >>> asked = "How many apples are left if Ann eats two of her seven apples on Monday morning?"
     >>> contains_any([f"Think first. {asked} Be brief.", "How many are left?"], [asked])
@@ -38,17 +40,26 @@ def contains_any(texts: Sequence[str], others: Sequence[str]) -> list[bool]:
         for run in runs:
             where[run].append(number)
     return [
-        _overlaps(frozenset(run for run in runs if seen[run] <= most), own, where) for runs in ours
+        _overlaps(runs, frozenset(r for r in runs if seen[r] <= most), theirs, own, where)
+        for runs in ours
     ]
 
 
-def _overlaps(runs: Runs, others: Sequence[Runs], where: dict[int, list[int]]) -> bool:
-    shared = Counter(number for run in runs for number in where.get(run, ()))
-    return any(
-        n >= _SHARE * shorter
-        for number, n in shared.items()
-        if (shorter := min(len(runs), len(others[number]))) >= _LEAST
-    )
+def _overlaps(
+    runs: Runs,
+    own: Runs,
+    others: Sequence[Runs],
+    others_own: Sequence[Runs],
+    where: dict[int, list[int]],
+) -> bool:
+    for number, n in Counter(number for run in own for number in where.get(run, ())).items():
+        shorter = min(len(own), len(others_own[number]))
+        if shorter >= _LEAST and n >= _SHARE * shorter:
+            return True
+        few, many = sorted((runs, others[number]), key=len)
+        if len(few) >= _FEW and few <= many:
+            return True
+    return False
 
 
 def alike(one: str, other: str) -> float:

@@ -42,6 +42,16 @@ def test_a_held_out_query_is_not_learned_in_any_wording(
     assert adds_up(data)
 
 
+def test_a_short_held_out_query_is_found_among_other_words() -> None:
+    asked = "Who wrote Emma and Persuasion?"
+    texts = [
+        f"{asked}\n\nLet's think step by step.",
+        f"Please answer: {asked}",
+        "Who wrote Ivanhoe?",
+    ]
+    assert contains_any(texts, [asked]) == [True, True, False]
+
+
 def test_each_way_of_being_held_out_is_counted(tmp_path: Path) -> None:
     entries = [
         answer(question(0, split="test"), "a"),
