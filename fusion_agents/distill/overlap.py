@@ -23,7 +23,8 @@ def contains_any(texts: Sequence[str], others: Sequence[str]) -> list[bool]:
 
     What counts are runs of three words that are no template: those that at most 50 texts have, or
     1 % of them. Of the shorter text of two, which must have 8 of them, 80 % must stand in the
-    longer one; of a text with fewer, all, templates among them, and at least two. The time grows with the length of the texts.
+    longer one; of a text with fewer, all, templates among them, and at least two. The time grows
+    with the length of the texts.
 
     >>> asked = "How many apples are left if Ann eats two of her seven apples on Monday morning?"
     >>> contains_any([f"Think first. {asked} Be brief.", "How many are left?"], [asked])
