@@ -168,10 +168,14 @@ def distill_evaluate(
       fusion-agents distill evaluate student --data training --record --html report.html
       fusion-agents distill evaluate student --queries held-out.jsonl --tasks gsm8k --n 200
     """
+    from fusion_agents.cli.collect_report import collect_progress
     from fusion_agents.errors import ConfigError
+    from fusion_agents.stores.opening import is_database
 
     if not log.exists():
         raise ConfigError(f"there is no log at {str(log)!r}")
+    if record and not is_database(log):
+        raise ConfigError(f"--record needs a database: import {str(log)!r} into one first")
     if router is not None and not record:
         raise ConfigError("--router shows what a router makes of what is recorded: add --record")
     check_outputs(json, html)
@@ -181,10 +185,16 @@ def distill_evaluate(
         "record_share": record_share, "seed": seed, "router": router, "objective": objective,
     }  # fmt: skip
     with ExitStack() as stack:
-        evaluation = _evaluation(stack, out, log, asked, models, judge, data, record, options)
+        shown: dict[str, Any] = {}
+        evaluation = _evaluation(
+            stack, out, log, asked, models, judge, data, record, options, shown
+        )
         if not _may_begin(evaluation, dry_run=dry_run, yes=yes):
             return
-        comparison = _run(evaluation, grace, quiet=json == "-")
+        with collect_progress(2 * len(evaluation.chosen.queries)) as shown["asking"]:
+            comparison = asyncio.run(_ended(evaluation, grace))
+    if json != "-":
+        print_comparison(comparison)
     _end(evaluation, comparison, json, html)
     say_what_next(comparison, out, log, this_command())
 
@@ -231,8 +241,8 @@ def _evaluation(
     data: Path | None,
     record: bool,
     options: dict[str, Any],
+    shown: dict[str, Any],
 ) -> "StudentEvaluation":
-    from fusion_agents.cli.collect_report import collect_progress
     from fusion_agents.distill.evaluating import StudentEvaluation
     from fusion_agents.distill.leaving_out import training_data
     from fusion_agents.judges.catalogue import make_judge
@@ -251,7 +261,7 @@ def _evaluation(
         data=None if data is None else training_data(student, data),
         out=out.resolve(),
         judge=None if judge is None else make_judge(judge, pool=pool),
-        on_progress=stack.enter_context(collect_progress(2 * len(queries))),
+        on_progress=lambda progress: shown["asking"](progress),
         **options,
     )
 
@@ -293,13 +303,6 @@ def _may_begin(evaluation: "StudentEvaluation", *, dry_run: bool, yes: bool) -> 
         show_estimate(found, evaluation)
         typer.confirm("Ask them?", abort=True, err=True)
     return True
-
-
-def _run(evaluation: "StudentEvaluation", grace: float, *, quiet: bool) -> "Comparison":
-    comparison = asyncio.run(_ended(evaluation, grace))
-    if not quiet:
-        print_comparison(comparison)
-    return comparison
 
 
 async def _ended(evaluation: "StudentEvaluation", grace: float) -> "Comparison":

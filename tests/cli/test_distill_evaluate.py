@@ -160,6 +160,17 @@ def test_other_data_than_the_students_are_refused(
     assert server.hits == 0
 
 
+def test_nothing_is_recorded_in_a_file_that_is_no_database(
+    run: Run, server: OpenAIServer, models: Path, student: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "log.jsonl"
+    entry = LogEntry(query=HELD_OUT[0], arm=Arm(model="large"), performance=1.0)
+    path.write_text(entry.model_dump_json(exclude_none=True))
+    said = run("distill", "evaluate", student, "--log", path, "--record", "--yes", code=2)
+    assert "--record needs a database" in said.stderr
+    assert server.hits == 0
+
+
 def test_a_folder_without_a_student_is_named(run: Run, database: Path, tmp_path: Path) -> None:
     said = run("distill", "evaluate", tmp_path, "--log", database, code=2)
     assert "holds no student" in said.stderr
