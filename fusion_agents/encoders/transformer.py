@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -129,7 +130,8 @@ def _load(folder: Path) -> _Model:
         first_token = _takes_first_token(folder)
         # "[SEP]" in a question is text, not the end of it
         tokenizer = AutoTokenizer.from_pretrained(folder, split_special_tokens=True, **given)
-        network = AutoModel.from_pretrained(folder, use_safetensors=True, **given)
+        with _no_progress_bar():
+            network = AutoModel.from_pretrained(folder, use_safetensors=True, **given)
         digest = _digest(folder)
     except EncoderError:
         raise
@@ -139,6 +141,19 @@ def _load(folder: Path) -> _Model:
             "it needs config.json, a tokenizer and weights as safetensors"
         ) from error
     return _Model(tokenizer, network.float().eval(), first_token, digest)
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    from transformers.utils import logging  # noqa: PLC0415
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _takes_first_token(folder: Path) -> bool:
