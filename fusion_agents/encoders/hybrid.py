@@ -57,7 +57,8 @@ class HybridEncoder(Encoder):
         meaning = self.meaning.encode(texts) * np.float32(np.sqrt(self.weight))
         both = np.hstack([words, meaning])
         length = np.linalg.norm(both, axis=1, keepdims=True)
-        return np.divide(both, length, out=np.zeros_like(both), where=length > 0)
+        unit: Vectors = np.divide(both, length, out=np.zeros_like(both), where=length > 0)
+        return unit
 
     @property
     def identity(self) -> str:

@@ -147,13 +147,14 @@ def _load(folder: Path) -> _Model:
 def _no_progress_bar() -> Iterator[None]:
     from transformers.utils import logging  # noqa: PLC0415
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            bars.enable_progress_bar()
 
 
 def _takes_first_token(folder: Path) -> bool:
