@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from fusion_agents.distill.training.openai_options import OpenAIJobOptions
     from fusion_agents.distill.training.options import TrainingOptions
     from fusion_agents.stores.routing_log import RoutingLog
+
+
+Chosen = TypeVar("Chosen", "TrainingOptions", "OpenAIJobOptions")
 
 
 def distill_train(
@@ -166,6 +169,8 @@ def distill_train(
       fusion-agents distill train --data data --base gpt-4.1-mini-2025-04-14 --out student \
 --provider openai
     """
+    from fusion_agents.distill.training.runs import has_begun
+
     check_folder(out)
     given: TrainingOptions | OpenAIJobOptions
     if provider == "openai":
@@ -182,7 +187,7 @@ def distill_train(
         )
     with ExitStack() as stack:
         opened = _open(log, stack)
-        begun = any((out / note).exists() for note in ("run.json", "job.json"))
+        begun = has_begun(out)
         if dry_run or not begun:
             _estimate(data, base, given, opened, measured=0 if yes and not dry_run else 3)
         if dry_run:
@@ -249,17 +254,26 @@ def _open(log: Path | None, stack: ExitStack) -> "RoutingLog | None":
 def _local_options(given: dict[str, Any]) -> "TrainingOptions":
     from fusion_agents.distill.training.options import TrainingOptions
 
-    return TrainingOptions(**_said(given))
+    return _checked(TrainingOptions, given)
 
 
 def _openai_options(given: dict[str, Any]) -> "OpenAIJobOptions":
     from fusion_agents.distill.training.openai_options import OpenAIJobOptions
 
-    return OpenAIJobOptions(**_said(given))
+    return _checked(OpenAIJobOptions, given)
 
 
-def _said(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+def _checked(options: "type[Chosen]", given: dict[str, Any]) -> "Chosen":
+    from pydantic import ValidationError
+
+    from fusion_agents.errors import ConfigError
+
+    try:
+        return options(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        raise ConfigError(f"--{name} {first['input']}: {first['msg'].lower()}") from None
 
 
 def _text(path: Path | None) -> str | None:

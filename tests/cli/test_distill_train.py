@@ -115,6 +115,13 @@ def test_the_cost_of_a_job_is_shown_before_anything_is_sent(data: Path, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_option_out_of_range_is_named(data: Path, base: Path, tmp_path: Path) -> None:
+    result = train(data, base, tmp_path / "student", "--learning-rate", "0", "--yes")
+
+    assert result.exit_code == 2
+    assert "--learning-rate 0.0: input should be greater than 0" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (5399, "90.0 min"), (5400, "1.5 h")]
 )

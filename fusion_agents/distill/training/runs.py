@@ -113,17 +113,24 @@ def _named(holder: Path) -> str:
         return "another process"
 
 
+def has_begun(out: Path) -> bool:
+    """Whether anything was learned in a folder that it would be a pity to lose."""
+    return any(any(out.rglob(name)) for name in ("sealed.json", "student.json", "job.json"))
+
+
 def agree(out: Path, run: Run) -> None:
     """Note what a folder's training is, or compare it with what was noted.
+
+    As long as nothing was learned, another training may take the place of the first.
 
     Raises:
         ConfigError: If the folder holds another training, or files that are none.
         DataError: If its note cannot be read.
     """
     path = out / _RUN
-    if not path.exists():
+    if not path.exists() or not has_begun(out):
         strange = sorted(one.name for one in out.iterdir() if not one.name.startswith("."))
-        if strange := [name for name in strange if name != _HOLDER]:
+        if not path.exists() and (strange := [one for one in strange if one != _HOLDER]):
             raise ConfigError(
                 f"the folder {str(out)!r} is not empty ({', '.join(strange[:3])}) and holds no "
                 "training: give another output"

@@ -420,3 +420,14 @@ def test_without_the_extra_its_name_is_said(
     with pytest.raises(MissingExtraError, match=r"pip install 'fusion-agents\[train\]'"):
         train_student(data, "base", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_gradient_checkpointing_saves_memory_and_changes_nothing(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
+    options = OPTIONS.model_copy(update={"epochs": 1, "eval_share": 0.0})
+    for name, checkpointing in [("without", False), ("with", True)]:
+        given = options.model_copy(update={"gradient_checkpointing": checkpointing})
+        train_student(data, str(base), tmp_path / name, options=given)
+
+    assert adapter(tmp_path / "with") == adapter(tmp_path / "without")

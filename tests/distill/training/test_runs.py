@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from fusion_agents.distill.training.checkpoints import seal
 from fusion_agents.distill.training.options import TrainingOptions
 from fusion_agents.distill.training.runs import Run, agree, sole
 from fusion_agents.errors import ConfigError, DataError
@@ -21,8 +22,22 @@ def run(**changed: object) -> Run:
     return Run.model_validate({**given, **changed})
 
 
+def learn(out: Path) -> None:
+    folder = out / "checkpoints" / "checkpoint-1"
+    folder.mkdir(parents=True)
+    seal(folder, 1.0, ended=False)
+
+
 def test_the_same_training_goes_on(tmp_path: Path) -> None:
     agree(tmp_path, run())
+    learn(tmp_path)
+    agree(tmp_path, run())
+
+
+def test_as_long_as_nothing_was_learned_a_mistake_can_be_put_right(tmp_path: Path) -> None:
+    agree(tmp_path, run(base="/models/baes"))
+    agree(tmp_path, run())
+    learn(tmp_path)
     agree(tmp_path, run())
 
 
@@ -40,6 +55,7 @@ def test_another_training_is_refused_with_what_differs(
     tmp_path: Path, changed: dict[str, object], said: str
 ) -> None:
     agree(tmp_path, run())
+    learn(tmp_path)
 
     with pytest.raises(ConfigError, match=said):
         agree(tmp_path, run(**changed))
@@ -47,6 +63,7 @@ def test_another_training_is_refused_with_what_differs(
 
 def test_options_that_do_not_change_the_student_may_change(tmp_path: Path) -> None:
     agree(tmp_path, run())
+    learn(tmp_path)
     other = TrainingOptions(save_steps=7, threads=2, merge=True)
     agree(tmp_path, run(options=other.learning()))
 
@@ -61,6 +78,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_damaged_note_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
+    learn(tmp_path)
 
     with pytest.raises(DataError, match=r"run\.json: not a note of a training"):
         agree(tmp_path, run())
