@@ -7,6 +7,7 @@ _JOINERS = "\u200c\u200d"
 _MARKS_OF_DIRECTION = "\u200e\u200f\u061c"
 _BLANKS = "\u115f\u1160\u3164\uffa0\u2800"
 _HARMLESS = "\n\t\r\f\v\u00ad\ufeff\ufe0e\ufe0f"
+_WITHOUT_HARMLESS = dict.fromkeys(map(ord, _HARMLESS))
 _JOINED = ("ARABIC", "DEVANAGARI", "BENGALI", "TAMIL", "TELUGU", "KANNADA", "MALAYALAM", "SINHALA")
 _RIGHT_TO_LEFT = ("R", "AL")
 _ANY_SCRIPT = ("LATIN", "MATHEMATICAL", "MODIFIER", "SUPERSCRIPT", "SUBSCRIPT")
@@ -25,7 +26,7 @@ def hides(text: str, *, strict: bool) -> bool:
     letters. What is not strict may hold a byte order mark or a blank of no width here and there,
     as copied text does, but no run of them, which could carry a message.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.translate(_WITHOUT_HARMLESS).isprintable():
         return False
     unseen = [at for at, c in enumerate(text) if _is_unseen(c) and not _is_needed(text, at)]
     if strict or any(_carries(text[at]) for at in unseen):

@@ -19,6 +19,8 @@ _LOOK_ALIKES = str.maketrans(
     "abee3iijkmhopctyxdghlnsqw" "abenikmvoptuxyw" "agiill",
 )  # fmt: skip
 _LEET = str.maketrans("013457@$!8", "oieastasib")
+_CONTROLS = dict.fromkeys({*range(32), 127} - {ord("\n"), ord("\t")})
+"""Of ASCII, which has nothing else that is invisible."""
 
 _LETTERS_APART = re.compile(r"(?<!\w)\w(?:[ .,·•_*|/~+-]{1,3}\w(?!\w)){4,}")
 _MIXED_WORD = re.compile(r"(?<![\w@$!])(?=[\w@$!]*[a-z])(?=[\w@$!]*[0-9@$!])[\w@$!]{2,}")
@@ -34,6 +36,8 @@ def folded(text: str) -> str:
     >>> folded("Ｉgnóre\u200b   THIS")
     'ignore this'
     """
+    if text.isascii():
+        return " ".join(text.translate(_CONTROLS).casefold().split())
     plain = unicodedata.normalize("NFKD", text)
     kept = (
         c for c in plain if unicodedata.category(c) not in ("Mn", "Me", "Cf", "Cc") or c in "\n\t"
