@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequenc
 
 from fusion_agents.answering.nouns import Bindings
 
-_TAKE_TIMEOUT = frozenset({"BaseChatOpenAI", "ChatAnthropic"})
+_TAKE_TIMEOUT = frozenset({"BaseChatOpenAI", "ChatAnthropic", "StudentChatModel"})
 """Classes of chat models whose calls take a `timeout` in seconds."""
 
 

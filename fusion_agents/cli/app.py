@@ -139,9 +139,14 @@ def main() -> None:
     """Run the command line and exit.
 
     The matrices here are small: threads of a matrix library wait for each other longer than they
-    work, many times longer on a busy machine. So there is one, unless the environment says more.
+    work, many times longer on a busy machine. So there is one, unless the environment says more,
+    or a student is trained or asked, whose matrices are large.
     """
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in (
+        ()
+        if sys.argv[1:2] == ["distill"]
+        else ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    ):
         os.environ.setdefault(name, "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks a character gets a ?

@@ -8,6 +8,7 @@ from fusion_agents.distill.nouns import Provider
 from fusion_agents.distill.options import SelectionOptions
 from fusion_agents.distill.training.openai_options import OpenAIJobOptions
 from fusion_agents.distill.training.options import TrainingOptions
+from fusion_agents.pool.tables import Price
 from fusion_agents.types import Dollars, Noun
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -58,6 +59,9 @@ class Plan(Noun):
     """That part: the rest stays unseen, to test a router with."""
     models: str | None = None
     """Path of the `models.toml` in which the student is registered; none: nowhere."""
+    price: Price | None = None
+    """Dollars per million tokens that the student will cost; without it, a local one costs
+    nothing, and of a provider's it is not known."""
     register_if: Literal["helped", "always"] = "helped"
     """Register a student only if it is certainly better than its base somewhere, or in any case."""
     approve_up_to: Dollars | None = None

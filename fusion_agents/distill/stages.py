@@ -183,6 +183,9 @@ async def train(plan: Plan, on_progress: OnProgress | None = None) -> list[Stude
 async def evaluate(plan: Plan, student: Student) -> Comparison:
     """Compare a student with its base, and tell the log of a part of it if that is wanted.
 
+    An adapter for one task is asked the others too: a router that saw it only where it is good
+    would send it everything.
+
     Raises:
         ConfigError: If the two would not be asked in the same way.
         StoreError: If a log cannot be written.
@@ -193,7 +196,7 @@ async def evaluate(plan: Plan, student: Student) -> Comparison:
         return await evaluate_student(
             student,
             log,
-            [query for query in queries if _is_of(query, student, plan)],
+            queries,
             record=log if plan.record else None,
             models=_models(plan, student),
             data=data,
@@ -221,7 +224,14 @@ def register(plan: Plan, student: Student, comparison: Comparison) -> tuple[bool
             f"{student.name} is on no task certainly better than {student.base}: "
             "it would only cost; `fusion-agents distill register` adds it all the same"
         )
-    register_student(student, Path(plan.models), base_url=plan.job.base_url, comparison=comparison)
+    register_student(
+        student,
+        Path(plan.models),
+        price=plan.price,
+        base_url=plan.job.base_url,
+        api_key_env=plan.job.api_key_env,
+        comparison=comparison,
+    )
     return True, f"{student.name} is in {plan.models}: a router decides where it answers"
 
 
@@ -246,11 +256,6 @@ def _models(plan: Plan, student: Student) -> Pool | None:
 
 def _has_helped(comparison: Comparison) -> bool:
     return any(row.finding == "helped" for row in comparison.rows())
-
-
-def _is_of(query: Query, student: Student, plan: Plan) -> bool:
-    """An adapter for one task is asked that task alone."""
-    return not plan.training.per_task or query.task in student.tasks
 
 
 def _some(queries: Iterable[Query], per_task: int | None) -> Iterable[Query]:
