@@ -48,7 +48,9 @@ PROFILES: dict[str, Profile] = {
     "sim-small-chat": Profile(
         _skill(-0.6, -1.0, 0.2, -0.1, 1.8, 0.3, 1.4), 0.25, 1.25, 180.0, ("direct",)
     ),
-    "sim-tiny": Profile(_skill(-1.2, -1.6, -1.5, -0.6, -0.4, -0.6, 0.4), 0.1, 0.5, 250.0, ("direct",)),
+    "sim-tiny": Profile(
+        _skill(-1.2, -1.6, -1.5, -0.6, -0.4, -0.6, 0.4), 0.1, 0.5, 250.0, ("direct",)
+    ),
 }
 ARMS: tuple[Arm, ...] = tuple(
     Arm(model=model, strategy=strategy)

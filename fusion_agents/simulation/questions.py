@@ -37,9 +37,7 @@ class Question(NamedTuple):
     """In [0, 1]; the simulated models err more often on hard questions."""
 
 
-def generate_questions(
-    n: int, seed: int = 0, families: Sequence[str] = FAMILIES
-) -> list[Question]:
+def generate_questions(n: int, seed: int = 0, families: Sequence[str] = FAMILIES) -> list[Question]:
     """Make `n` different questions, the families in equal shares and random order.
 
     The same seed gives the same questions; a longer list starts with the shorter one.

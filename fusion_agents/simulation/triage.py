@@ -9,13 +9,6 @@ import numpy as np
 from fusion_agents.simulation.drawing import NAMES, THINGS, Draft, between, pick, pick_some
 
 _ABOUT = {
-    "accounts": (
-        "I cannot log in any more since I ordered {thing}",
-        "the page for {thing} does not take my password",
-        "please change the e-mail address of my profile to {name}{number}",
-        "my user name should be {name}{number} from now on",
-        "please delete the profile that I made for buying {thing}",
-    ),
     "billing": (
         "I was charged twice for {number} {thing}",
         "the invoice for the {thing} says {number} dollars too much",
@@ -30,13 +23,6 @@ _ABOUT = {
         "please ship the {number} {thing} to {name} instead",
         "can the van bring the {thing} to {number} {name} Street",
     ),
-    "praise": (
-        "I love the {thing}, thank you all",
-        "{name} at your counter was so kind about the {thing}",
-        "five stars for the {number} {thing}, wonderful work",
-        "what a lovely shop, the {thing} are a delight",
-        "compliments to whoever packed my {number} {thing} so nicely",
-    ),
     "repairs": (
         "one of the {number} {thing} broke; can it be mended",
         "the {thing} stopped working after {number} days, please fix them",
@@ -47,7 +33,7 @@ _ABOUT = {
     "returns": (
         "I want to send {number} {thing} back and get a refund",
         "these {thing} are the wrong size; please exchange them",
-        "{name} already has {thing}, so I would like to give mine back",
+        "my friend {name} has {thing}, so I would like to give mine back",
         "how do I return {number} {thing} that nobody unpacked",
         "the {thing} look unlike the photo, I want my money back",
     ),
@@ -90,21 +76,21 @@ _AFTER = (
 def messages(rng: np.random.Generator) -> Draft:
     """Which desk a message is for."""
     desk = pick(rng, DESKS)
-    n_before, n_after = between(rng, 0, 2), between(rng, 0, 2)
+    before, after = between(rng, 0, 1), between(rng, 0, 1)
     about = pick(rng, _ABOUT[desk])
     parts = [
-        *pick_some(rng, _BEFORE, n_before),
-        f"{about[0].upper() if about[0] != '{' else about[0]}{about[1:]}.",
-        *pick_some(rng, _AFTER, n_after),
+        *pick_some(rng, _BEFORE, before),
+        f"{about[0].upper()}{about[1:]}.",
+        *pick_some(rng, _AFTER, after),
     ]
     message = " ".join(_fill(rng, part) for part in parts)
-    listed = f"{', '.join(DESKS[:-1])} or {DESKS[-1]}"
+    listed = ", ".join(DESKS)
     texts = (
-        f"A customer writes: {message!r} Which desk is that for: {listed}?",
-        f"Send this message to one desk ({listed}): {message}",
-        f"{message}\nWho should read this? Choose {listed}.",
+        f"Which desk ({listed}) is this for? {message}",
+        f"{message} Send this to one of {listed}.",
+        f"Choose the desk, {listed}: {message}",
     )
-    return Draft(pick(rng, texts), desk, 0.2 + (n_before + n_after) / 8)
+    return Draft(pick(rng, texts), desk, 0.2 + 0.25 * (before + after))
 
 
 def _fill(rng: np.random.Generator, part: str) -> str:
