@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fusion_agents.outcomes import FloatMatrix
 from fusion_agents.routers.heads.base import Head, parts
+from fusion_agents.routers.heads.contrast import contrasted, stretch
 from fusion_agents.routers.heads.latent import LatentTaskHead, LatentTaskModel
 from fusion_agents.routers.heads.logistic import LogisticHead, LogisticModel
 from fusion_agents.routers.heads.neighbours import NeighbourHead, NeighbourModel
@@ -53,6 +54,8 @@ class BlendModel:
     """Slope and offset of each query's mean over arms."""
     neighbours: NeighbourModel
     """Always there, for the standard errors and to tell what is new."""
+    contrast: NDArray[np.float64]
+    """By how much each arm's deviations from its mean are stretched, shape (n_arms,)."""
     task: TaskModel | None = None
     latent: LatentTaskModel | None = None
     logistic: LogisticModel | None = None
@@ -62,9 +65,8 @@ class BlendModel:
         near = self.neighbours.predict(batch)
         others = (self.task, self.latent, self.logistic)
         heads = [None if head is None else head.predict(batch).mean for head in others]
-        return Estimate(
-            combine([*heads, near.mean], self.means, self.weights, self.level), near.std
-        )
+        blended = combine([*heads, near.mean], self.means, self.weights, self.level)
+        return Estimate(stretch(blended, self.means, self.contrast), near.std)
 
 
 def combine(
@@ -178,6 +180,7 @@ def fit_blend(sample: Sample, most_crossed: int = MOST_CROSSED) -> FittedBlend:
         heads = [predicted[name][i][inside] for name, i in choice.settings.items()]
         weights = np.array([choice.weights[name] for name in choice.settings])
         held_out[rows[inside]] = combine(heads, means, weights, choice.level)
+    held_out[rows], contrast = contrasted(held_out[rows], crossed.scores, means, crossed.folds)
     choice = choose(predicted, crossed.scores, np.full(len(rows), True))
     recipes = {name: settings[choice.settings.get(name, 0)] for name, settings in chosen}
     used = [name for name in recipes if name in choice.weights or name == "neighbours"]
@@ -185,6 +188,7 @@ def fit_blend(sample: Sample, most_crossed: int = MOST_CROSSED) -> FittedBlend:
         means=means,
         weights=np.array([choice.weights.get(name, 0.0) for name in FAMILIES]),
         level=choice.level,
+        contrast=contrast,
         **{name: recipes[name].fit(sample) for name in used},  # type: ignore[arg-type]
     )
     words = tuple(f"{choice.weights[name]:.2f} {recipes[name]}" for name in choice.settings)
