@@ -147,6 +147,21 @@ def distill_train(
         bool,
         typer.Option("--start-again", help="OpenAI: a new job where the last one has ended."),
     ] = False,
+    suffix: Annotated[
+        str | None,
+        typer.Option(
+            "--suffix",
+            help="OpenAI: part of the model's name there.",
+            show_default="the student's name",
+        ),
+    ] = None,
+    delete_upload: Annotated[
+        bool,
+        typer.Option("--delete-upload", help="OpenAI: delete the uploaded file in the end."),
+    ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="OpenAI: cancel the job of --out, and do no more.")
+    ] = False,
     seed: Seed = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the estimate; train nothing.")
@@ -177,7 +192,11 @@ def distill_train(
         given = _openai_options(
             {"epochs": epochs, "batch": batch, "seed": seed, "base_url": base_url}
             | {"api_key_env": api_key_env, "job": job, "start_again": start_again}
+            | {"suffix": suffix, "delete_upload": delete_upload}
         )
+        if cancel:
+            _cancel(out, given)
+            return
     else:
         given = _local_options(
             {"epochs": epochs, "batch": batch, "seed": seed, "accumulation": accumulation}
@@ -187,7 +206,7 @@ def distill_train(
         )
     with ExitStack() as stack:
         opened = _open(log, stack)
-        begun = has_begun(out)
+        begun = has_begun(out) and not start_again
         if dry_run or not begun:
             _estimate(data, base, given, opened, measured=0 if yes and not dry_run else 3)
         if dry_run:
@@ -202,7 +221,7 @@ def _train(
     data: Path, base: str, out: Path, name: str, options: Any, log: "RoutingLog | None"
 ) -> "list[Student]":
     from fusion_agents.distill.training.local import train_student
-    from fusion_agents.distill.training.openai_jobs import train_with_openai
+    from fusion_agents.distill.training.openai_jobs import standing, train_with_openai
     from fusion_agents.distill.training.options import TrainingOptions
 
     try:
@@ -225,8 +244,16 @@ def _train(
                 )
             ]
     except KeyboardInterrupt:
+        if not isinstance(options, TrainingOptions):
+            say(standing(out))
         say(f"interrupted; to go on:\n  {this_command()}")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _cancel(out: Path, options: "OpenAIJobOptions") -> None:
+    from fusion_agents.distill.training.openai_jobs import cancel_openai
+
+    say(f"the job is {asyncio.run(cancel_openai(out, options=options))} now")
 
 
 def _estimate(
