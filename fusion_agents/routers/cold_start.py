@@ -1,7 +1,7 @@
 """Arms with a few dozen answers: what they score is read off the arms that the log knows well."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.special import expit
 from fusion_agents.encoders.base import Vectors
 from fusion_agents.outcomes import FloatMatrix, IntVector
 from fusion_agents.routers.heads.cards import Cards, card_priors
+from fusion_agents.routers.heads.contrast import contrasted, stretch
 from fusion_agents.routers.heads.latent import membership, spherical_k_means
 from fusion_agents.routers.heads.sharing import (
     ARM_LUCK,
@@ -55,13 +56,18 @@ class ColdStart:
     """Mean forecast over the logged queries, shape (n_new,)."""
     error: FloatVector
     """Its standard error; smaller than that of a single forecast."""
+    centre: FloatVector
+    """Around which forecasts are stretched, shape (n_new,)."""
+    contrast: FloatVector
+    """By how much; see `heads.contrast`."""
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together, as a damaged file may hold."""
         n_new, n_features = self.weights.shape
         if n_features != 2 + len(self.middle) + len(self.centres):
             raise ValueError("weights of new arms and what they weigh differ in number")
-        lengths = {len(self.luck), len(self.mean), len(self.error)}
+        of_arms = (self.luck, self.mean, self.error, self.centre, self.contrast)
+        lengths = {len(values) for values in of_arms}
         if self.covariance.shape != (n_new, n_features, n_features) or lengths != {n_new}:
             raise ValueError("new arms and their errors differ in number")
 
@@ -79,7 +85,8 @@ class ColdStart:
         arms = zip(self.weights, self.covariance, self.luck, strict=True)
         forecasts = [_forecast(x, *arm) for arm in arms]
         mean, slope, spread = (np.stack(part, axis=1) for part in zip(*forecasts, strict=True))
-        return Estimate(mean, slope * np.sqrt(spread))
+        stretched = np.clip(stretch(mean, self.centre, self.contrast), 0.0, 1.0)
+        return Estimate(stretched, self.contrast * slope * np.sqrt(spread))
 
 
 class _Forecast(NamedTuple):
@@ -153,7 +160,30 @@ def fit_cold_start(
         blind = _fit(known, rest, priors, centres, middle)
         forecast = blind._predict(held_out.expected, held_out.places).mean
         out_of_fold[inside] = np.where(answered[inside], forecast, out_of_fold[inside])
-    return FittedColdStart(model, out_of_fold)
+    return _contrasted(FittedColdStart(model, out_of_fold), established, scores, folds)
+
+
+def _contrasted(
+    fitted: FittedColdStart,
+    established: tuple[FloatMatrix, FloatMatrix],
+    scores: FloatMatrix,
+    folds: IntVector,
+) -> FittedColdStart:
+    """Stretch the forecasts of new arms that are specialists, beside arms that are as expected."""
+    expected = np.hstack([established[0], fitted.out_of_fold])
+    known = np.hstack([established[1], scores])
+    count = np.maximum((~np.isnan(known)).sum(axis=0), 1)
+    means = np.where(np.isnan(known), 0.0, expected).sum(axis=0) / count
+    stretched, contrast = contrasted(expected, known, means, folds)
+    new = slice(established[0].shape[1], None)
+    model = replace(
+        fitted.model,
+        centre=means[new],
+        contrast=contrast[new],
+        mean=stretch(fitted.model.mean, means[new], contrast[new]),
+        error=contrast[new] * fitted.model.error,
+    )
+    return FittedColdStart(model, np.clip(stretched[:, new], 0.0, 1.0))
 
 
 def _fit(
@@ -177,7 +207,18 @@ def _fit(
         mean, slope, _ = _forecast(everywhere, *own)
         gradient = slope @ everywhere / len(everywhere)
         arms.append((*own, mean.mean(), np.sqrt(gradient @ own[1] @ gradient)))
-    return ColdStart(centres, middle, *map(np.array, zip(*arms, strict=True)))
+    weights, covariance, lucks, means, errors = map(np.array, zip(*arms, strict=True))
+    return ColdStart(
+        centres=centres,
+        middle=middle,
+        weights=weights,
+        covariance=covariance,
+        luck=lucks,
+        mean=means,
+        error=errors,
+        centre=np.zeros(len(arms)),
+        contrast=np.ones(len(arms)),
+    )
 
 
 def _places(vectors: Vectors, centres: NDArray[np.float32]) -> FloatMatrix:
