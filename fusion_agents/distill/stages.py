@@ -46,16 +46,15 @@ def student_folder(plan: Plan) -> Path:
 def test_queries(plan: Plan) -> list[Query]:
     """The queries to compare base and student on, each task's share of them the same each time.
 
+    Of all tasks, also of those that the student learns nothing from: a router that saw it only
+    where it is good would send it everything.
+
     Raises:
         ConfigError: If the log is none, or has nothing to test with.
     """
     with open_log(Path(plan.log), read_only=True) as log:
         found = held_out_queries(
-            log,
-            split=plan.test_split,
-            share=plan.test_share,
-            tasks=plan.selection.tasks,
-            seed=plan.selection.seed,
+            log, split=plan.test_split, share=plan.test_share, seed=plan.selection.seed
         )
     askable = leave_out(found).queries
     if not askable:
@@ -182,9 +181,6 @@ async def train(plan: Plan, on_progress: OnProgress | None = None) -> list[Stude
 
 async def evaluate(plan: Plan, student: Student) -> Comparison:
     """Compare a student with its base, and tell the log of a part of it if that is wanted.
-
-    An adapter for one task is asked the others too: a router that saw it only where it is good
-    would send it everything.
 
     Raises:
         ConfigError: If the two would not be asked in the same way.
