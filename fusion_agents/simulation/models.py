@@ -41,15 +41,15 @@ def _skill(
 
 
 PROFILES: dict[str, Profile] = {
-    "sim-frontier": Profile(_skill(2.0, 1.9, 1.6, 2.0, 1.7, 1.8, 1.6), 3.0, 15.0, 60.0),
-    "sim-medium": Profile(_skill(0.9, 0.8, 1.2, 0.9, 1.5, 1.1, 1.3), 1.0, 5.0, 90.0),
-    "sim-small-math": Profile(_skill(2.1, -0.6, -0.2, 0.1, -1.2, 2.2, 0.2), 0.4, 2.0, 150.0),
-    "sim-small-code": Profile(_skill(0.0, 2.0, -0.4, 0.2, 1.0, -0.3, 0.1), 0.5, 2.5, 140.0),
+    "sim-frontier": Profile(_skill(2.0, 1.9, 1.6, 2.0, 1.7, 1.8, 0.6), 3.0, 15.0, 60.0),
+    "sim-medium": Profile(_skill(0.9, 0.8, 1.2, 0.9, 1.5, 1.1, 0.3), 1.0, 5.0, 90.0),
+    "sim-small-math": Profile(_skill(2.1, -0.6, -0.2, 0.1, -1.2, 2.2, -0.8), 0.4, 2.0, 150.0),
+    "sim-small-code": Profile(_skill(0.0, 2.0, -0.4, 0.2, 1.0, -0.3, -0.9), 0.5, 2.5, 140.0),
     "sim-small-chat": Profile(
-        _skill(-0.6, -1.0, 0.2, -0.1, 1.8, 0.3, 1.4), 0.25, 1.25, 180.0, ("direct",)
+        _skill(-0.6, -1.0, 0.2, -0.1, 1.8, 0.3, 0.4), 0.25, 1.25, 180.0, ("direct",)
     ),
     "sim-tiny": Profile(
-        _skill(-1.2, -1.6, -1.5, -0.6, -0.4, -0.6, 0.4), 0.1, 0.5, 250.0, ("direct",)
+        _skill(-1.2, -1.6, -1.5, -0.6, -0.4, -0.6, -0.6), 0.1, 0.5, 250.0, ("direct",)
     ),
 }
 ARMS: tuple[Arm, ...] = tuple(

@@ -1,4 +1,5 @@
 import contextlib
+import hashlib
 import io
 import re
 from datetime import date, datetime, timedelta
@@ -8,7 +9,8 @@ import pytest
 
 from fusion_agents.near_duplicates import near_duplicate_groups
 from fusion_agents.simulation import generate_questions
-from fusion_agents.simulation.questions import FAMILIES, Question
+from fusion_agents.simulation.questions import FAMILIES, MORE_FAMILIES, Question
+from fusion_agents.simulation.triage import DESKS
 
 MANY = generate_questions(3_000, seed=11)
 
@@ -124,3 +126,45 @@ def test_the_answers_about_orders_agree_with_the_comparisons() -> None:
         taller, smaller = {a for a, _ in pairs}, {b for _, b in pairs}
         ends = taller - smaller if match.group(2) == "tallest" else smaller - taller
         assert ends == {q.answer}
+
+
+def test_old_seeds_give_the_questions_that_they_always_gave() -> None:
+    digest = hashlib.sha256(repr(generate_questions(600, seed=0)).encode()).hexdigest()
+    assert digest == "5d4f5c023371d3ffea270b9cc14ee67a61b7d6b8e37bc8ac55ad4cad902e2c23"
+
+
+def test_families_are_drawn_as_asked_for() -> None:
+    some = generate_questions(90, 1, ("dates", "triage", "code"))
+    assert {family: sum(q.family == family for q in some) for family in FAMILIES} == {
+        **dict.fromkeys(FAMILIES, 0), "dates": 30, "code": 30,
+    }  # fmt: skip
+    assert some == generate_questions(90, 1, ("dates", "triage", "code"))
+    assert not set(MORE_FAMILIES) & {q.family for q in MANY}
+
+
+@pytest.mark.parametrize("families", [("poems",), ("dates", "poems"), ()])
+def test_a_family_that_there_is_not_is_refused(families: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="there are arithmetic, code"):
+        generate_questions(5, 0, families)
+
+
+def test_messages_go_to_all_desks_and_few_are_near_duplicates() -> None:
+    messages = generate_questions(900, 4, ("triage",))
+    counts = [sum(q.answer == desk for q in messages) for desk in DESKS]
+    assert sum(counts) == 900
+    assert min(counts) > 100
+    assert all(desk in q.text for q in messages for desk in DESKS)
+    assert (np.bincount(near_duplicate_groups([q.text for q in messages])) == 1).sum() > 850
+    assert {q.difficulty for q in messages} == {0.2, 0.45, 0.7}
+
+
+def test_the_desk_of_a_message_shows_in_its_words_whatever_else_it_says() -> None:
+    """A message says one of its desk's phrases, so no two desks share one."""
+    desks: dict[str, set[str]] = {}
+    for q in generate_questions(900, 5, ("triage",)):
+        for phrase in re.findall(r"refund|spare part|tracking|invoice|in stock|fraud", q.text):
+            desks.setdefault(phrase, set()).add(q.answer)
+    assert desks == {
+        "refund": {"returns"}, "spare part": {"repairs"}, "tracking": {"delivery"},
+        "invoice": {"billing"}, "in stock": {"sales"}, "fraud": {"security"},
+    }  # fmt: skip
