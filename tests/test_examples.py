@@ -62,7 +62,12 @@ def ollama() -> Iterator[str]:
 
 def test_each_example_has_fewer_than_60_lines() -> None:
     lengths = {path.stem: len(path.read_text().splitlines()) for path in FOLDER.glob("*.py")}
-    assert set(lengths) == {*PROMISES, "build_your_fusionbench", "openai_and_ollama"}
+    assert set(lengths) == {
+        *PROMISES,
+        "build_your_fusionbench",
+        "model_level",
+        "openai_and_ollama",
+    }
     assert {name: length for name, length in lengths.items() if length >= 60} == {}
 
 
@@ -130,3 +135,23 @@ def test_the_example_of_collecting_makes_a_fusionbench_and_pays_once(
         import_files(["my_fusionbench.csv"], again)
         assert list(again.scan()) == list(log.scan())
         assert sum(entry.performance or 0 for entry in log.scan()) == 4
+
+
+def test_the_example_of_the_model_level_trains_compares_and_asks_for_consent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("trl")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["model_level.py", "120"])  # too few to learn much from
+    runpy.run_path(str(FOLDER / "model_level.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    promises = (
+        "approve? train",
+        "triage      base 0.",
+        "registration: ",
+        "triage: ",
+        "code: 0% go",
+    )
+    for promise in promises:
+        assert promise in printed
+    assert (tmp_path / "model-level" / "out" / "student" / "student.json").exists()

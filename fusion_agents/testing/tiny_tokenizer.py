@@ -1,6 +1,7 @@
 """A small real tokenizer, made on the spot. Importing this needs the extra `train`."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -37,7 +38,8 @@ def make_tiny_tokenizer(
             show_progress=False,
         ),
     )
-    return PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerFast = make(
         tokenizer_object=raw,
         pad_token=_PAD,
         bos_token=_BEGIN,
@@ -47,3 +49,4 @@ def make_tiny_tokenizer(
         model_max_length=window,
         chat_template=_TEMPLATE,
     )
+    return tokenizer
