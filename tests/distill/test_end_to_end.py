@@ -132,10 +132,13 @@ def test_it_learned_no_question_that_it_was_asked(world: World) -> None:
     assert not set(groups[: len(learned)].tolist()) & set(groups[len(learned) :].tolist())
 
 
-def test_a_router_gives_it_new_questions_of_that_family_and_no_others(world: World) -> None:
+@pytest.mark.parametrize("name", ["knn", "auto"])
+def test_a_router_gives_it_new_questions_of_that_family_and_no_others(
+    world: World, name: str
+) -> None:
     fresh = [to_query(one) for one in generate_questions(350, 999, (*FAMILIES, LEARNED))]
     with RoutingLog(world.log) as log:
-        router = make_router("knn").fit(log.training_outcomes().outcomes)
+        router = make_router(name).fit(log.training_outcomes().outcomes)
     chosen = defaultdict(list)
     for query, route in zip(fresh, router.route([query.text for query in fresh]), strict=True):
         chosen[query.task].append(route.arm == PUPIL)
