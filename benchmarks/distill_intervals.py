@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fusion_agents.distill.comparing import Pairs, contrasts
-from fusion_agents.distill.comparison import Contrast
-from fusion_agents.distill.given import Given, Replies
+from fusion_agents.distill.comparing.comparing import Pairs, contrasts
+from fusion_agents.distill.comparing.comparison import Contrast
+from fusion_agents.distill.comparing.given import Given, Replies
 from fusion_agents.types import Arm, LogEntry, Query
 
 N_COMPARISONS = 400

@@ -18,8 +18,8 @@ from collections import Counter
 from pathlib import Path
 
 from fusion_agents.distill.nouns import TrainingData
-from fusion_agents.distill.options import SelectionOptions
-from fusion_agents.distill.selection import select_training_data
+from fusion_agents.distill.selecting.options import SelectionOptions
+from fusion_agents.distill.selecting.selection import select_training_data
 from fusion_agents.metrics.catalogue import score
 from fusion_agents.near_duplicates import near_duplicate_groups
 from fusion_agents.stores.importing import import_files

@@ -17,7 +17,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from fusion_agents.distill.dataset import write_dataset
+from fusion_agents.distill.data.dataset import write_dataset
 from fusion_agents.distill.nouns import Example, SelectionReport, TrainingData
 from fusion_agents.distill.training.estimating import estimate_training
 from fusion_agents.distill.training.loading import base_dtype

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from fusion_agents.distill.dataset import write_dataset
+from fusion_agents.distill.data.dataset import write_dataset
 from fusion_agents.distill.nouns import Example, SelectionReport, Student, TrainingData
 from fusion_agents.distill.training.job_note import read_note
 from fusion_agents.distill.training.openai_jobs import OpenAIJobOptions, train_with_openai

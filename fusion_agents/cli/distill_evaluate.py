@@ -28,8 +28,8 @@ from fusion_agents.cli.options import (
 from fusion_agents.cli.stopping import stopping_on_signals, this_command
 
 if TYPE_CHECKING:
-    from fusion_agents.distill.comparison import Comparison
-    from fusion_agents.distill.evaluating import StudentEvaluation
+    from fusion_agents.distill.comparing.comparison import Comparison
+    from fusion_agents.distill.comparing.evaluating import StudentEvaluation
     from fusion_agents.distill.nouns import Student
     from fusion_agents.pool.pool import Pool
     from fusion_agents.stores.routing_log import RoutingLog
@@ -212,7 +212,7 @@ class _Asked(NamedTuple):
     def read(self, log: "RoutingLog") -> "list[Query]":
         """Of a file, or those that the log holds out."""
         from fusion_agents.cli.collect_queries import CollectedQueries
-        from fusion_agents.distill.holding_out import held_out_queries
+        from fusion_agents.distill.selecting.holding_out import held_out_queries
         from fusion_agents.types import content_key
 
         if self.path is not None:
@@ -243,8 +243,8 @@ def _evaluation(
     options: dict[str, Any],
     shown: dict[str, Any],
 ) -> "StudentEvaluation":
-    from fusion_agents.distill.evaluating import StudentEvaluation
-    from fusion_agents.distill.leaving_out import training_data
+    from fusion_agents.distill.comparing.evaluating import StudentEvaluation
+    from fusion_agents.distill.comparing.leaving_out import training_data
     from fusion_agents.judges.catalogue import make_judge
     from fusion_agents.stores.opening import open_log
 
@@ -314,7 +314,7 @@ def _end(
     evaluation: "StudentEvaluation", comparison: "Comparison", json: str | None, html: Path | None
 ) -> None:
     from fusion_agents.cli.collect_report import sum_up
-    from fusion_agents.distill.evaluating import EVALUATION
+    from fusion_agents.distill.comparing.evaluating import EVALUATION
 
     if evaluation.collected is not None:
         sum_up(evaluation.collected, evaluation.out / EVALUATION)

@@ -14,8 +14,8 @@ from fusion_agents.cli.console import printable, results, say, write_text
 
 if TYPE_CHECKING:
     from fusion_agents.collecting.estimate import Estimate
-    from fusion_agents.distill.comparison import Change, Comparison
-    from fusion_agents.distill.evaluating import StudentEvaluation
+    from fusion_agents.distill.comparing.comparison import Change, Comparison
+    from fusion_agents.distill.comparing.evaluating import StudentEvaluation
 
 _LINE = 100
 """Characters of a question or an answer on the terminal."""
@@ -38,7 +38,7 @@ def show_estimate(found: "Estimate", evaluation: "StudentEvaluation") -> None:
 
 def print_comparison(comparison: "Comparison") -> None:
     """Show what was found."""
-    from fusion_agents.distill import comparison_text as text
+    from fusion_agents.distill.comparing import comparison_text as text
 
     first, *others = text.sentences(comparison)
     results().print(printable(first), style="bold", soft_wrap=True)
@@ -66,7 +66,7 @@ def print_comparison(comparison: "Comparison") -> None:
 
 def write_reports(comparison: "Comparison", json: str | None, html: Path | None) -> None:
     """Write it to files, as wanted."""
-    from fusion_agents.distill.comparison_html import to_html
+    from fusion_agents.distill.comparing.comparison_html import to_html
 
     if json:
         write_text(json, comparison.model_dump_json(indent=1))

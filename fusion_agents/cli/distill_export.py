@@ -16,7 +16,7 @@ from fusion_agents.cli.options import DEFAULT_LOG, LogDatabase, Seed, names
 
 if TYPE_CHECKING:
     from fusion_agents.distill.nouns import TrainingData
-    from fusion_agents.distill.options import SelectionOptions
+    from fusion_agents.distill.selecting.options import SelectionOptions
     from fusion_agents.stores.routing_log import RoutingLog
     from fusion_agents.types import Query
 
@@ -154,7 +154,7 @@ def distill_export(
       fusion-agents distill export --criterion judge --k 5 --format openai-chat,alpaca --out data
       fusion-agents distill export --held-out exam.jsonl --balance sqrt --dry-run
     """
-    from fusion_agents.distill.dataset import prepared, write_dataset
+    from fusion_agents.distill.data.dataset import prepared, write_dataset
     from fusion_agents.errors import ConfigError
 
     if not log.exists():
@@ -193,7 +193,7 @@ def _report(report: Any, json: str | None, manifest: Any = None) -> None:
 def _options(**given: Any) -> "SelectionOptions":
     from pydantic import ValidationError
 
-    from fusion_agents.distill.options import SelectionOptions
+    from fusion_agents.distill.selecting.options import SelectionOptions
     from fusion_agents.errors import ConfigError
 
     try:
@@ -206,8 +206,8 @@ def _options(**given: Any) -> "SelectionOptions":
 
 def _check_names(formats: tuple[str, ...], strategy: str, base: str | None) -> None:
     """Before the log is read, which may take a while."""
+    from fusion_agents.distill.data.prompting import check_strategy
     from fusion_agents.distill.formats.catalogue import make_formats
-    from fusion_agents.distill.prompting import check_strategy
 
     make_formats(formats)
     check_strategy(strategy)
@@ -216,7 +216,7 @@ def _check_names(formats: tuple[str, ...], strategy: str, base: str | None) -> N
 def _selected(
     log: Path, options: "SelectionOptions", held_out: Path | None, testing: tuple[str, float]
 ) -> "TrainingData":
-    from fusion_agents.distill.selection import select_training_data
+    from fusion_agents.distill.selecting.selection import select_training_data
     from fusion_agents.stores.routing_log import RoutingLog
 
     with RoutingLog(log, read_only=True) as opened:
@@ -226,7 +226,7 @@ def _selected(
 
 def _of_log(log: "RoutingLog", split: str, share: float, seed: int) -> "list[Query]":
     """What `distill evaluate` asks of this log."""
-    from fusion_agents.distill.holding_out import held_out_queries
+    from fusion_agents.distill.selecting.holding_out import held_out_queries
 
     return held_out_queries(log, split=split, share=share, seed=seed) if share else []
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from fusion_agents.cli.console import printable, results, say
 
 if TYPE_CHECKING:
-    from fusion_agents.distill.manifest import Manifest
+    from fusion_agents.distill.data.manifest import Manifest
     from fusion_agents.distill.nouns import Dropped, SelectionReport
 
 _FEW = 10

@@ -11,8 +11,8 @@ from fusion_agents.cli.console import printable, results, say
 from fusion_agents.cli.options import names
 
 if TYPE_CHECKING:
-    from fusion_agents.distill.dataset import Dataset
-    from fusion_agents.distill.lineage import Lineage
+    from fusion_agents.distill.data.dataset import Dataset
+    from fusion_agents.distill.data.lineage import Lineage
     from fusion_agents.distill.nouns import TrainingData
 
 _COUNTS = ("by_source", "by_tenant", "by_teacher", "by_task")
@@ -61,8 +61,8 @@ def distill_lineage(
       fusion-agents distill lineage data --source ann --json
       fusion-agents distill lineage data --log routing.db --prune
     """
-    from fusion_agents.distill.dataset import read_dataset
-    from fusion_agents.distill.lineage import lineage_of, made_of
+    from fusion_agents.distill.data.dataset import read_dataset
+    from fusion_agents.distill.data.lineage import lineage_of, made_of
     from fusion_agents.errors import ConfigError
 
     if prune and log is None:
@@ -105,7 +105,7 @@ def _print_counts(lineage: "Lineage", dataset: "Dataset") -> None:
 
 
 def _withdrawn(folder: Path, dataset: "Dataset", log: Path, *, prune: bool) -> None:
-    from fusion_agents.distill.dataset import prune_dataset, without_withdrawn
+    from fusion_agents.distill.data.dataset import prune_dataset, without_withdrawn
     from fusion_agents.stores.routing_log import RoutingLog
 
     with RoutingLog(log, read_only=True) as opened:

@@ -10,7 +10,7 @@ from fusion_agents.cli.console import results, say
 from fusion_agents.cli.options import DEFAULT_MODELS, ModelsFile
 
 if TYPE_CHECKING:
-    from fusion_agents.distill.comparison import Comparison
+    from fusion_agents.distill.comparing.comparison import Comparison
     from fusion_agents.distill.nouns import Student
     from fusion_agents.pool.member import PoolModel
     from fusion_agents.pool.tables import Price
@@ -93,8 +93,8 @@ def distill_register(
       fusion-agents distill register students/arithmetic --serve vllm --base-url http://127.0.0.1:8000/v1
       fusion-agents distill register students/tuned --price-input 0.3 --price-output 1.2
     """
-    from fusion_agents.distill.registering import register_student
-    from fusion_agents.distill.serving import serving_command
+    from fusion_agents.distill.registering.registering import register_student
+    from fusion_agents.distill.registering.serving import serving_command
 
     student = _student(out)
     price = _price(student, price_input, price_output, models, name)
@@ -135,7 +135,7 @@ def _student(out: Path) -> "Student":
 def _price(
     student: "Student", read: float | None, write: float | None, models: Path, name: str | None
 ) -> "Price | None":
-    from fusion_agents.distill.registering import needs_price
+    from fusion_agents.distill.registering.registering import needs_price
     from fusion_agents.errors import ConfigError
     from fusion_agents.pool.tables import Price
 
@@ -154,7 +154,7 @@ def _price(
 def _comparison(file: Path, wanted: bool) -> "Comparison | None":
     from pydantic import ValidationError
 
-    from fusion_agents.distill.comparison import Comparison
+    from fusion_agents.distill.comparing.comparison import Comparison
     from fusion_agents.errors import ConfigError
 
     if not wanted and not file.exists():

@@ -84,7 +84,7 @@ def _go(graph: "ModelLevelGraph", given: Any, *, stop_before_training: bool = Fa
 def _show(node: str, update: Any) -> None:
     from fusion_agents.cli.distill_evaluate_report import print_comparison
     from fusion_agents.cli.distill_export_report import print_selection
-    from fusion_agents.distill.comparison import Comparison
+    from fusion_agents.distill.comparing.comparison import Comparison
     from fusion_agents.distill.nouns import SelectionReport
 
     if node == "select":

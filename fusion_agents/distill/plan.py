@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fusion_agents.distill.nouns import Provider
-from fusion_agents.distill.options import SelectionOptions
+from fusion_agents.distill.selecting.options import SelectionOptions
 from fusion_agents.distill.training.openai_options import OpenAIJobOptions
 from fusion_agents.distill.training.options import TrainingOptions
 from fusion_agents.pool.tables import Price

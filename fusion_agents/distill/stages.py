@@ -5,17 +5,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fusion_agents.distill.comparison import Comparison
-from fusion_agents.distill.dataset import read_dataset, write_dataset
+from fusion_agents.distill.comparing.comparison import Comparison
+from fusion_agents.distill.comparing.evaluating import evaluate_student
+from fusion_agents.distill.comparing.leaving_out import leave_out
+from fusion_agents.distill.data.dataset import read_dataset, write_dataset
+from fusion_agents.distill.data.manifest import Manifest
 from fusion_agents.distill.estimating import DistillEstimate
-from fusion_agents.distill.evaluating import evaluate_student
-from fusion_agents.distill.holding_out import held_out_queries
-from fusion_agents.distill.leaving_out import leave_out
-from fusion_agents.distill.manifest import Manifest
 from fusion_agents.distill.nouns import Student
 from fusion_agents.distill.plan import Plan
-from fusion_agents.distill.registering import register_student
-from fusion_agents.distill.selection import select_training_data
+from fusion_agents.distill.registering.registering import register_student
+from fusion_agents.distill.selecting.holding_out import held_out_queries
+from fusion_agents.distill.selecting.selection import select_training_data
 from fusion_agents.distill.training.estimating import estimate_training
 from fusion_agents.distill.training.job_pricing import estimate_openai
 from fusion_agents.distill.training.local import require_extra, train_student

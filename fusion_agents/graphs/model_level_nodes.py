@@ -14,8 +14,8 @@ from langgraph.types import interrupt
 from pydantic import ValidationError
 
 from fusion_agents.distill import stages
-from fusion_agents.distill.comparison import Comparison
-from fusion_agents.distill.manifest import Manifest
+from fusion_agents.distill.comparing.comparison import Comparison
+from fusion_agents.distill.data.manifest import Manifest
 from fusion_agents.distill.nouns import Student
 from fusion_agents.distill.plan import Plan
 from fusion_agents.distill.plan_file import wrong_in

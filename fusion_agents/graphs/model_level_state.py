@@ -42,7 +42,7 @@ class ModelLevelState(ModelLevelInput, total=False):
     students: list[dict[str, Any]]
     """Each a `fusion_agents.distill.nouns.Student`."""
     comparisons: list[dict[str, Any]]
-    """Of each student, a `fusion_agents.distill.comparison.Comparison`."""
+    """Of each student, a `fusion_agents.distill.comparing.comparison.Comparison`."""
     registrations: list[Registration]
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from fusion_agents.distill.comparison import Comparison
-from fusion_agents.distill.dataset import write_dataset
+from fusion_agents.distill.comparing.comparison import Comparison
+from fusion_agents.distill.data.dataset import write_dataset
 from fusion_agents.distill.nouns import Student
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.openai_server import Behaviour, OpenAIServer, Request
 from fusion_agents.types import Arm, LogEntry
 from tests.cli.conftest import KEY, Run
-from tests.distill.evaluating_world import question, questions, trained_on
+from tests.distill.comparing.evaluating_world import question, questions, trained_on
 
 HELD_OUT = questions(12)
 LEARNED = questions(4, start=50, split="train")

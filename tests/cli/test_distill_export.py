@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fusion_agents.distill.dataset import read_dataset
-from fusion_agents.distill.holding_out import held_out_queries
+from fusion_agents.distill.data.dataset import read_dataset
+from fusion_agents.distill.selecting.holding_out import held_out_queries
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Arm, LogEntry, Query
 from tests.cli.conftest import Run

@@ -6,7 +6,7 @@ import pytest
 from fusion_agents.distill.nouns import Student
 from fusion_agents.pool.models_file import read_models
 from tests.cli.conftest import Run
-from tests.distill.test_registering import comparison, student, tuned
+from tests.distill.registering.test_registering import comparison, student, tuned
 
 __all__ = ["student"]
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from fusion_agents.cli.app import app
 from fusion_agents.cli.distill_train_report import duration
-from fusion_agents.distill.dataset import write_dataset
+from fusion_agents.distill.data.dataset import write_dataset
 from fusion_agents.distill.nouns import Student
 from tests.distill.training.conftest import make_base, question, training_data
 

@@ -17,11 +17,11 @@ pytest.importorskip("trl")
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
-from fusion_agents.distill.comparison import Comparison, Contrast
-from fusion_agents.distill.dataset import Dataset, read_dataset
-from fusion_agents.distill.holding_out import held_out_queries
-from fusion_agents.distill.options import SelectionOptions
+from fusion_agents.distill.comparing.comparison import Comparison, Contrast
+from fusion_agents.distill.data.dataset import Dataset, read_dataset
 from fusion_agents.distill.plan import Plan
+from fusion_agents.distill.selecting.holding_out import held_out_queries
+from fusion_agents.distill.selecting.options import SelectionOptions
 from fusion_agents.distill.training.options import TrainingOptions
 from fusion_agents.graphs.model_level import build_model_level_graph
 from fusion_agents.near_duplicates import near_duplicate_groups

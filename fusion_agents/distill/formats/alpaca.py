@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from fusion_agents.distill.data.prompting import Turn
 from fusion_agents.distill.formats.base import (
     Demonstration,
     ExportFormat,
@@ -16,7 +17,6 @@ from fusion_agents.distill.formats.base import (
 )
 from fusion_agents.distill.formats.llamafactory import training_settings
 from fusion_agents.distill.formats.rows import file_in, first_system, text_of
-from fusion_agents.distill.prompting import Turn
 from fusion_agents.errors import ConfigError
 
 FILE, SETTINGS, DATASET = "alpaca.json", "llamafactory.yaml", "fusion_agents_alpaca"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import JsonValue
 
-from fusion_agents.distill.prompting import Turn
+from fusion_agents.distill.data.prompting import Turn
 from fusion_agents.errors import RowError
 
 Files = Mapping[str, bytes]

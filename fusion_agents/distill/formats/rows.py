@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from fusion_agents.distill.data.prompting import Turn
 from fusion_agents.distill.formats.base import Files
-from fusion_agents.distill.prompting import Turn
 from fusion_agents.errors import ConfigError, DataError, RowError
 
 ROLES = ("system", "user", "assistant")

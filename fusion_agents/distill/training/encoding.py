@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from fusion_agents.distill.data.prompting import Turn
 from fusion_agents.distill.nouns import Example
-from fusion_agents.distill.prompting import Turn
 from fusion_agents.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from fusion_agents.distill.dataset import Dataset, read_dataset, render, without_withdrawn
+from fusion_agents.distill.data.dataset import Dataset, read_dataset, render, without_withdrawn
 from fusion_agents.distill.training.job_pricing import FORMAT
 from fusion_agents.distill.training.openai_options import OpenAIJobOptions
 from fusion_agents.distill.training.runs import Run, examples_key

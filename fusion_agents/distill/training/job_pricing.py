@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from fusion_agents.distill.dataset import read_dataset, render
+from fusion_agents.distill.data.dataset import read_dataset, render
 from fusion_agents.distill.training.openai_options import OpenAIJobOptions
 from fusion_agents.types import Dollars, Noun, Tokens
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fusion_agents.distill.dataset import Dataset, read_dataset, without_withdrawn
+from fusion_agents.distill.data.dataset import Dataset, read_dataset, without_withdrawn
+from fusion_agents.distill.data.prompting import prompt_of, turns_of
 from fusion_agents.distill.nouns import Example
-from fusion_agents.distill.prompting import prompt_of, turns_of
 from fusion_agents.distill.training.encoding import Encoded, Encoder, Row
 from fusion_agents.distill.training.options import TrainingOptions
 from fusion_agents.distill.training.splitting import split_examples

@@ -1,6 +1,7 @@
 import inspect
 from collections.abc import Sequence
 
+from fusion_agents.distill.data.prompting import Turn
 from fusion_agents.distill.formats.alpaca import AlpacaFormat
 from fusion_agents.distill.formats.base import Demonstration, ExportFormat, Material, Preference
 from fusion_agents.distill.formats.catalogue import format_classes
@@ -9,7 +10,6 @@ from fusion_agents.distill.formats.openai_chat import OpenAIChatFormat
 from fusion_agents.distill.formats.openai_preference import OpenAIPreferenceFormat
 from fusion_agents.distill.formats.sharegpt import ShareGPTFormat
 from fusion_agents.distill.formats.trl import TRLFormat
-from fusion_agents.distill.prompting import Turn
 from fusion_agents.testing.export_format_contract import ExportFormatContract
 
 

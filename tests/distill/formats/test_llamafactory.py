@@ -3,10 +3,10 @@ import json
 import pytest
 import yaml
 
+from fusion_agents.distill.data.prompting import Turn
 from fusion_agents.distill.formats.alpaca import AlpacaFormat
 from fusion_agents.distill.formats.base import Demonstration, Material
 from fusion_agents.distill.formats.sharegpt import ShareGPTFormat
-from fusion_agents.distill.prompting import Turn
 from fusion_agents.errors import ConfigError
 from tests.distill.formats.test_contract import asked
 

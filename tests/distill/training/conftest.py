@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fusion_agents.distill.dataset import write_dataset
+from fusion_agents.distill.data.dataset import write_dataset
 from fusion_agents.distill.nouns import Example, SelectionReport, TrainingData
 from fusion_agents.types import Query
 

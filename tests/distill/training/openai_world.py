@@ -6,7 +6,7 @@ from pathlib import Path
 
 import openai
 
-from fusion_agents.distill.dataset import write_dataset
+from fusion_agents.distill.data.dataset import write_dataset
 from fusion_agents.distill.nouns import Example, SelectionReport, Student, TrainingData
 from fusion_agents.distill.training.openai_jobs import OpenAIJobOptions, train_with_openai
 from fusion_agents.testing.openai_server import OpenAIServer

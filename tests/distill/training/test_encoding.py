@@ -6,8 +6,8 @@ pytest.importorskip("trl")
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
+from fusion_agents.distill.data.prompting import Turn, turns_of
 from fusion_agents.distill.nouns import Example
-from fusion_agents.distill.prompting import Turn, turns_of
 from fusion_agents.distill.training.encoding import (
     CHANGED,
     CONTROL,

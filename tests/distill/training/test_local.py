@@ -20,7 +20,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
-from fusion_agents.distill.dataset import read_dataset, write_dataset
+from fusion_agents.distill.data.dataset import read_dataset, write_dataset
 from fusion_agents.distill.nouns import Example, Student
 from fusion_agents.distill.training.checkpoints import seal
 from fusion_agents.distill.training.estimating import estimate_training

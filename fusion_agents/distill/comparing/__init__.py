@@ -1,0 +1,1 @@
+"""A student against its base: asked alike, compared in pairs, told to the log."""

@@ -1,0 +1,1 @@
+"""What a student may learn from: right answers of a log, with consent, in balance."""
