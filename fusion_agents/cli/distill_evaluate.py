@@ -212,16 +212,17 @@ class _Asked(NamedTuple):
     def read(self, log: "RoutingLog") -> "list[Query]":
         """Of a file, or those that the log holds out."""
         from fusion_agents.cli.collect_queries import CollectedQueries
-        from fusion_agents.distill.selecting.holding_out import held_out_queries
+        from fusion_agents.distill.selecting.holding_out import askable, held_out_queries
         from fusion_agents.types import content_key
 
         if self.path is not None:
             given = list(CollectedQueries(self.path, ()))
             found = [query for query in given if not self.tasks or query.task in self.tasks]
         else:
-            found = held_out_queries(
+            held_out = held_out_queries(
                 log, split=self.split, share=self.share, tasks=self.tasks or None, seed=self.seed
             )
+            found = askable(log, held_out)
         taken: dict[str | None, int] = {}
         kept = []
         for query in sorted(found, key=lambda one: content_key("asked", self.seed, one.id)):

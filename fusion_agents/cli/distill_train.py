@@ -204,6 +204,8 @@ def distill_train(
             | {"max_length": max_length, "patience": patience, "per_task": per_task}
             | {"chat_template": _text(chat_template), "threads": threads or _cores()}
         )
+    if log is None:
+        say("without --log, nobody looks whether any of the data was withdrawn since the export")
     with ExitStack() as stack:
         opened = _open(log, stack)
         begun = has_begun(out) and not start_again

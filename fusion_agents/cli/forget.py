@@ -37,7 +37,8 @@ def forget(
     Their entries go, the judgements of these and by these sources, their paid calls, the
     calibrations of judges whose judgements went, and queries and thought templates that come from
     nobody else. Nothing of it stays in the database's files. It needs free space of the size of
-    the database. Backups, exports and routers that are not named keep what they have.
+    the database. Backups, exports, students with their comparisons and routers that are not
+    named keep what they have; `distill lineage DATA --log LOG --prune` cleans training data.
 
     Of a folder with versions of a router, a new one stays and all others go.
 

@@ -9,6 +9,9 @@ from fusion_agents.types import Dollars, Noun, Query, Score, Seconds, Tokens, co
 ExampleKind = Literal["answer", "label"]
 Provider = Literal["local", "openai"]
 
+COMPARISON_SOURCE = "evaluation"
+"""Source of log entries that a comparison gave: routers learn from them, students do not."""
+
 
 class Example(Noun):
     """A question and one answer to it that a student shall learn.

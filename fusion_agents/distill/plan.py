@@ -1,8 +1,8 @@
 """All that one distillation is told before it begins."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fusion_agents.distill.nouns import Provider
 from fusion_agents.distill.selecting.options import SelectionOptions
@@ -66,3 +66,12 @@ class Plan(Noun):
     """Register a student only if it is certainly better than its base somewhere, or in any case."""
     approve_up_to: Dollars | None = None
     """Go on without asking if all is known to cost no more than this; none: always ask."""
+
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> Self:
+        if self.provider == "local" and self.training.chat_template is not None:
+            raise ValueError(
+                "training.chat_template is not the base's, so the two could not be asked alike: "
+                "save the base with that chat template"
+            )
+        return self

@@ -8,13 +8,13 @@ from pathlib import Path
 from fusion_agents.distill.comparing.comparison import Comparison
 from fusion_agents.distill.comparing.evaluating import evaluate_student
 from fusion_agents.distill.comparing.leaving_out import leave_out
-from fusion_agents.distill.data.dataset import read_dataset, write_dataset
+from fusion_agents.distill.data.dataset import prune_dataset, read_dataset, write_dataset
 from fusion_agents.distill.data.manifest import Manifest
 from fusion_agents.distill.estimating import DistillEstimate
 from fusion_agents.distill.nouns import Student
 from fusion_agents.distill.plan import Plan
 from fusion_agents.distill.registering.registering import register_student
-from fusion_agents.distill.selecting.holding_out import held_out_queries
+from fusion_agents.distill.selecting.holding_out import askable, held_out_queries
 from fusion_agents.distill.selecting.selection import select_training_data
 from fusion_agents.distill.training.estimating import estimate_training
 from fusion_agents.distill.training.job_pricing import estimate_openai
@@ -53,22 +53,23 @@ def test_queries(plan: Plan) -> list[Query]:
         ConfigError: If the log is none, or has nothing to test with.
     """
     with open_log(Path(plan.log), read_only=True) as log:
-        found = held_out_queries(
+        held_out = held_out_queries(
             log, split=plan.test_split, share=plan.test_share, seed=plan.selection.seed
         )
-    askable = leave_out(found).queries
-    if not askable:
+        found = leave_out(askable(log, held_out)).queries
+    if not found:
         raise ConfigError(
             f"no query of {plan.log!r} is left to test a student with: it needs queries with a "
             f"ground truth and a metric, in the split {plan.test_split!r} or a larger test_share"
         )
-    return list(_some(askable, plan.n_test))
+    return list(_some(found, plan.n_test))
 
 
 def select(plan: Plan) -> Manifest:
     """Select what the student learns from, and write it to the folder of the data.
 
-    What a training has begun with stays as it is, though the log may have grown since.
+    What a training has begun with stays as it is, though the log may have grown since; what was
+    withdrawn is left out by `export` and by the training.
 
     Raises:
         ConfigError: If the log is none, or the folder holds something else.
@@ -76,7 +77,7 @@ def select(plan: Plan) -> Manifest:
     """
     if student_folder(plan).exists():
         begun = read_dataset(data_folder(plan)).manifest
-        if begun.options == plan.selection.model_dump(mode="json"):
+        if _is_of(begun, plan):
             return begun
     with open_log(Path(plan.log), read_only=True) as log:
         if plan.record and isinstance(log, ImportedLog):
@@ -94,12 +95,18 @@ def select(plan: Plan) -> Manifest:
 
 
 def export(plan: Plan) -> Manifest:
-    """Write the plan's formats beside the data.
+    """Write the plan's formats beside the data, without what was withdrawn meanwhile.
+
+    Of a student that is trained already, the data stay as it learned them.
 
     Raises:
         DataError: If the data cannot be read.
         ConfigError: If a trainer would turn them down.
+        EmptyLogError: If everything was withdrawn.
     """
+    if not any(student_folder(plan).rglob("student.json")):
+        with open_log(Path(plan.log), read_only=True) as log:
+            prune_dataset(data_folder(plan), log)
     dataset = read_dataset(data_folder(plan))
     return write_dataset(
         dataset.data,
@@ -252,6 +259,11 @@ def _models(plan: Plan, student: Student) -> Pool | None:
 
 def _has_helped(comparison: Comparison) -> bool:
     return any(row.finding == "helped" for row in comparison.rows())
+
+
+def _is_of(manifest: Manifest, plan: Plan) -> bool:
+    wanted = (plan.selection.model_dump(mode="json"), plan.strategy, plan.base)
+    return (manifest.options, manifest.strategy, manifest.base) == wanted
 
 
 def _some(queries: Iterable[Query], per_task: int | None) -> Iterable[Query]:

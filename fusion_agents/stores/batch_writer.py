@@ -57,7 +57,7 @@ class BatchWriter(Generic[T]):
     async def _write(self, batch: list[tuple[T, asyncio.Future[FusionError | None]]]) -> None:
         try:
             refused = await asyncio.to_thread(self._store, [item for item, _ in batch])
-        except FusionError as error:
+        except Exception as error:  # noqa: BLE001  nobody who waits may wait for ever
             for _, written in batch:
                 if not written.done():
                     written.set_exception(error)

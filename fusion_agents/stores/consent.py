@@ -6,8 +6,8 @@ refused; another tenant's only after its consent.
 """
 
 import sqlite3
-from collections.abc import Mapping
-from typing import Literal, get_args
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple, get_args
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.stores.training import Trust, Trustee, is_suspended
@@ -48,6 +48,26 @@ def read_consents(connection: sqlite3.Connection) -> Consents:
     """What was said, in the order of kinds and names."""
     rows = connection.execute("SELECT kind, name, allowed FROM consents ORDER BY kind, name")
     return {(kind, name): bool(allowed) for kind, name, allowed in rows}
+
+
+class Asker(NamedTuple):
+    """Somebody who asked a query."""
+
+    query_id: str
+    source: str
+    tenant: str
+
+
+def read_askers(connection: sqlite3.Connection) -> Iterator[Asker]:
+    """Who asked which query, each once; a query without entries was asked by nobody."""
+    rows = connection.execute(
+        """
+        SELECT DISTINCT query_id, source, tenant
+        FROM entries JOIN queries ON queries.id = entries.query
+        ORDER BY query_id, source, tenant
+        """
+    )
+    yield from map(Asker._make, rows)
 
 
 def write_consent(connection: sqlite3.Connection, kind: Trustee, name: str, allowed: bool) -> None:

@@ -6,7 +6,13 @@ from types import TracebackType
 from typing import Self
 
 from fusion_agents.outcomes import Outcomes
-from fusion_agents.stores.consent import Consents, read_consents, write_consent
+from fusion_agents.stores.consent import (
+    Asker,
+    Consents,
+    read_askers,
+    read_consents,
+    write_consent,
+)
 from fusion_agents.stores.forgetting import Forgotten, count_forgotten, delete_forgotten
 from fusion_agents.stores.ledger import Ledger
 from fusion_agents.stores.log_filter import LogFilter
@@ -275,6 +281,11 @@ class RoutingLog:
         """
         with self._file.reading() as connection:
             return read_turn(connection, turn)
+
+    def askers(self) -> Iterator[Asker]:
+        """Yield who asked which query, each once."""
+        with self._file.reading() as connection:
+            yield from read_askers(connection)
 
     def forget(
         self, *, sources: Collection[str] = (), tenants: Collection[str] = (), dry_run: bool = False

@@ -9,8 +9,9 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
+from fusion_agents.distill import stages
 from fusion_agents.distill.plan import Plan
-from fusion_agents.errors import ConfigError, DataError
+from fusion_agents.errors import ConfigError, DataError, EmptyLogError
 from fusion_agents.graphs.model_level import build_model_level_graph
 from fusion_agents.pool.pool import Pool
 from fusion_agents.simulation import simulate_log
@@ -184,3 +185,46 @@ def test_a_plan_that_is_none_is_refused_by_name(given: dict[str, Any], message: 
         build_model_level_graph(checkpointer=InMemorySaver()).invoke(
             given, {"configurable": {"thread_id": "1"}}
         )
+
+
+def test_what_is_refused_while_somebody_is_asked_is_taught_to_nobody(world: World) -> None:
+    graph = build_model_level_graph(checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    with RoutingLog(world.folder / "routing.db") as log:
+        guests = [
+            entry.model_copy(update={"source": "guest", "key": f"guest {entry.key}"})
+            for entry in log.scan(LogFilter(tasks=("units",)))
+        ]
+        log.forget(sources=["simulated"])
+        log.append(entry for entry in simulate_log(N_QUESTIONS) if entry.query.task != "units")
+        log.append(guests)
+    graph.invoke({"plan": world.plan()}, thread)
+    rows = (world.folder / "out" / "data" / "examples.jsonl").read_text()
+    assert '"guest"' in rows
+    with RoutingLog(world.folder / "routing.db") as log:
+        log.set_consent("source", "guest", allowed=False)
+    graph.invoke(Command(resume=True), thread)
+    (upload,) = world.server.tuning.files.values()
+    asked = [json.loads(row)["messages"][0]["content"] for row in upload.splitlines()]
+    assert asked
+    refused = {entry.query.text for entry in guests}
+    assert not refused & set(asked)
+    assert not refused & {one.text for one in world.server.requests}
+
+
+def test_what_is_refused_before_the_export_is_written_to_no_file(world: World) -> None:
+    plan = Plan.model_validate(world.plan(formats=("openai-chat",)))
+    with RoutingLog(world.folder / "routing.db") as log:
+        some = [entry for entry in log.scan() if entry.query.task == "units"]
+        log.append(
+            entry.model_copy(update={"source": "guest", "key": f"guest {entry.key}"})
+            for entry in some
+        )
+        log.set_consent("source", "simulated", allowed=False)
+    before = stages.select(plan).n_examples
+    assert before
+    with RoutingLog(world.folder / "routing.db") as log:
+        log.set_consent("source", "simulated", allowed=True)
+        log.set_consent("source", "guest", allowed=False)
+    with pytest.raises(EmptyLogError):
+        stages.export(plan)

@@ -99,3 +99,14 @@ async def test_a_judgement_of_an_entry_that_is_not_there_is_refused_alone(log: R
     assert isinstance(said[0], StoreError)
     assert said[1] is None
     assert [judgement.entry_key for judgement in log.judgements()] == ["entry"]
+
+
+async def test_nobody_waits_for_ever_when_storing_breaks_in_an_unexpected_way() -> None:
+    def store(_: Sequence[int]) -> Mapping[int, FusionError]:
+        raise RuntimeError("a bug")
+
+    writer: BatchWriter[int] = BatchWriter(store)
+    for number in (1, 2):
+        with pytest.raises(RuntimeError, match="a bug"):
+            await asyncio.wait_for(writer.write(number), 5)
+    await asyncio.wait_for(writer.close(), 5)

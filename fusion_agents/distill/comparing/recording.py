@@ -7,13 +7,16 @@ from fusion_agents.distill.comparing.comparing import Pairs
 from fusion_agents.distill.comparing.comparison import Recorded
 from fusion_agents.distill.comparing.contestants import Contestants
 from fusion_agents.distill.comparing.given import Given, Replies
+from fusion_agents.distill.nouns import COMPARISON_SOURCE
+from fusion_agents.distill.selecting.holding_out import consenting_tenants
 from fusion_agents.errors import ConfigError
+from fusion_agents.stores.consent import OWN_TENANT
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.log_writing import Refusal
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Arm, Judgement, LogEntry, Query, content_key
 
-SOURCE = "evaluation"
+SOURCE = COMPARISON_SOURCE
 """Of what is recorded."""
 SPLIT = "evaluation"
 """Of queries that had none and are new to the log: no student shall learn from them."""
@@ -75,14 +78,14 @@ def record(
     Raises:
         StoreError: If the log cannot be written.
     """
-    known = _known(log, division.told)
+    known, tenants = _known(log, division.told), consenting_tenants(log)
     student = Arm(model=asked.student_name, strategy=asked.student.strategy)
     base = Arm(model=asked.base_name, strategy=asked.base.strategy)
-    keys = dict(_renamed(pairs.student, student, division.told, known))
+    keys = dict(_renamed(pairs.student, student, division.told, known, tenants))
     if asked.base_in_pool:
         there = _answered(log, base, division.told)
         others = [query for query in division.told if query.id not in there]
-        keys |= dict(_renamed(pairs.base, base, others, known))
+        keys |= dict(_renamed(pairs.base, base, others, known, tenants))
     refused: list[Refusal] = []
     new = log.append(keys.values(), on_refused=refused.append)
     stored = keys.keys() - {old for old, entry in keys.items() if _is_in(entry, refused)}
@@ -111,13 +114,18 @@ def _answered(log: RoutingLog, arm: Arm, queries: Sequence[Query]) -> set[str]:
 
 
 def _renamed(
-    replies: Replies, arm: Arm, queries: Sequence[Query], known: Mapping[str, Query]
+    replies: Replies,
+    arm: Arm,
+    queries: Sequence[Query],
+    known: Mapping[str, Query],
+    tenants: Mapping[str, set[str]],
 ) -> Iterator[tuple[str, LogEntry]]:
     """Entries for the log by the keys that they have in the evaluation's own."""
     for query in queries:
         answer = replies.answers.get(query.id)
         if answer is not None:
-            yield answer.entry.key, _entry(answer, arm, _as_known(query, known.get(query.id)))
+            asked = _as_known(query, known.get(query.id))
+            yield answer.entry.key, _entry(answer, arm, asked, _whose(tenants.get(query.id)))
 
 
 def _as_known(query: Query, known: Query | None) -> Query:
@@ -126,7 +134,12 @@ def _as_known(query: Query, known: Query | None) -> Query:
     return query.model_copy(update={"split": split})
 
 
-def _entry(answer: Given, arm: Arm, query: Query) -> LogEntry:
+def _whose(tenants: set[str] | None) -> str:
+    """The tenant who asked, so that forgetting it forgets the answers too; first the operator."""
+    return OWN_TENANT if not tenants or OWN_TENANT in tenants else min(tenants)
+
+
+def _entry(answer: Given, arm: Arm, query: Query, tenant: str) -> LogEntry:
     given = {name: value for name, value in answer.entry if name not in ("key", "query", "arm")}
     return LogEntry(
         **{
@@ -136,6 +149,7 @@ def _entry(answer: Given, arm: Arm, query: Query) -> LogEntry:
             "arm": arm,
             "performance": answer.performance,
             "source": SOURCE,
+            "tenant": tenant,
         }
     )
 

@@ -1,19 +1,15 @@
 """Which log entries a student's data are made of, and which of them may still be used."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
 from fusion_agents.distill.data.screening import with_fewer
 from fusion_agents.distill.nouns import Dropped, Example, PreferencePair, TrainingData
 from fusion_agents.stores.consent import may_train
-from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import LogEntry, Noun
-
-_BATCH = 10_000
 
 WITHDRAWN = "was withdrawn: forgotten, or no longer to be learned from"
 
@@ -108,19 +104,11 @@ def _allowed(data: TrainingData, log: RoutingLog) -> dict[str, LogEntry]:
     """Entries that may train a student, by key and without what they say."""
     keys = {key for one in _both(data) for key in keys_of(one)}
     consents, trust = log.consents(), log.trust()
-    queries = sorted({one.query.id for one in _both(data)})
     return {
         entry.key: entry.model_copy(update={"response": None})
-        for batch in _batches(queries)
-        for entry in log.scan(LogFilter(query_ids=batch))
-        if entry.key in keys and may_train(consents, trust, entry.source, entry.tenant)
+        for entry in log.entries(keys)
+        if may_train(consents, trust, entry.source, entry.tenant)
     }
-
-
-def _batches(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    left = iter(names)
-    while batch := tuple(islice(left, _BATCH)):
-        yield batch
 
 
 def _trimmed(one: Example, allowed: dict[str, LogEntry]) -> Example | None:

@@ -18,10 +18,11 @@ from fusion_agents.distill.nouns import (
 from fusion_agents.pool.keys import looks_like_a_key
 
 _CONTROL_TOKEN = re.compile(
-    r"<\|[A-Za-z0-9_]{1,40}\|>"  # ChatML, Llama 3, Phi, GPT, Qwen
+    r"<\|[A-Za-z0-9_]{1,40}\|?>|<[A-Za-z0-9_]{1,40}\|>"  # ChatML, Llama 3, Phi, GPT, Qwen, Gemma
     r"|<｜[^｜<>]{1,40}｜>"  # DeepSeek
-    r"|</?s>|\[/?INST\]|<</?SYS>>|\[(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"
-    r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[(?:gMASK|BOS|EOS)\]"
+    r"|</?s>|\[/?INST\]|<</?SYS>>|\[/?(?:SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"
+    r"|<(?:start|end)_of_turn>|<end_of_utterance>|</?tool_(?:call|response)>"
+    r"|<(?:bos|eos|pad|unk)>|\[(?:gMASK|sop|BOS|EOS)\]"
 )
 
 T = TypeVar("T", Example, PreferencePair)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fusion_agents.collecting.scoring import scored
+from fusion_agents.distill.nouns import COMPARISON_SOURCE
 from fusion_agents.distill.selecting.answer_texts import text_problem
 from fusion_agents.distill.selecting.guarding import Guard
 from fusion_agents.distill.selecting.lengths import too_long
@@ -31,6 +32,7 @@ _OBJECTIONS = {
 }
 _OTHER_TENANT = Reason(Stage.SCOPE, "of a tenant that was not asked for")
 _OTHER_TASK = Reason(Stage.SCOPE, "of a task that was not asked for")
+_COMPARED = Reason(Stage.SCOPE, "an answer of a comparison of students")
 _EXCLUDED = Reason(Stage.WHOLE, "by a model that was left out")
 _FAILED = Reason(Stage.WHOLE, "failed attempt")
 _EMPTY = Reason(Stage.WHOLE, "empty")
@@ -119,6 +121,8 @@ class _Reader:
 
     def _not_allowed(self, entry: LogEntry) -> Reason | None:
         options = self.options
+        if entry.source == COMPARISON_SOURCE:
+            return _COMPARED
         why = objection(self.consents, self.trust, entry.source, entry.tenant)
         if why is not None:
             return _OBJECTIONS[why]

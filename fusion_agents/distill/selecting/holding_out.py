@@ -1,10 +1,11 @@
 """Queries that a student is tested with and never learns from."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.near_duplicates import near_duplicate_groups
+from fusion_agents.stores.consent import OWN_TENANT, may_train
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Query, content_key
@@ -55,6 +56,26 @@ def held_out_queries(
     ]
     wanted = [query for query in chosen if tasks is None or query.task in tasks]
     return sorted(wanted, key=lambda query: query.id)
+
+
+def askable(log: RoutingLog, queries: Iterable[Query]) -> list[Query]:
+    """Leave out queries that only somebody asked whose entries may train no student.
+
+    To compare students is to use what was asked: it is sent to models, and kept.
+    """
+    tenants = consenting_tenants(log)
+    return [query for query in queries if tenants.get(query.id, {OWN_TENANT})]
+
+
+def consenting_tenants(log: RoutingLog) -> dict[str, set[str]]:
+    """Who asked each query and lets students be trained on it; nobody asked what is missing."""
+    consents, trust = log.consents(), log.trust()
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for asker in log.askers():
+        tenants = found[asker.query_id]
+        if may_train(consents, trust, asker.source, asker.tenant):
+            tenants.add(asker.tenant)
+    return found
 
 
 def _has(members: list[Query], split: str) -> bool:

@@ -61,7 +61,7 @@ def fit_contrast(expected: FloatMatrix, scores: FloatMatrix, means: FloatVector)
     slope = np.divide((x * residual).sum(axis=0), power, out=np.zeros(len(means)), where=power > 0)
     noise = ((residual - x * slope) ** 2).sum(axis=0) / np.maximum(known.sum(axis=0) - 1, 1)
     error = np.divide(noise, power, out=np.full(len(means), np.inf), where=power > 0)
-    return 1.0 + _shrunk(slope, error)
+    return np.maximum(1.0 + _shrunk(slope, error), 0.0)
 
 
 def _shrunk(slope: FloatVector, error: FloatVector) -> FloatVector:

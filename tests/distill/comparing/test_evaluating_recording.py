@@ -215,3 +215,19 @@ def test_a_router_chooses_the_student_for_its_family_and_nowhere_else(
 
 def _of_tiny(log: RoutingLog) -> Iterator[LogEntry]:
     return log.scan(LogFilter(models=("sim-tiny",)))
+
+
+def test_what_is_recorded_belongs_to_the_tenant_who_asked_and_is_forgotten_with_it(
+    tmp_path: Path, log: RoutingLog
+) -> None:
+    log.append(
+        LogEntry(query=query, arm=Arm(model="large"), response="1", performance=0.0, tenant="acme")
+        for query in ASKED[:20]
+    )
+    log.set_consent("tenant", "acme", allowed=True)
+    recorded(tmp_path, log, record_share=1.0)
+    theirs = {query.id for query in ASKED[:20]}
+    for entry in log.scan(LogFilter(sources=("evaluation",))):
+        assert entry.tenant == ("acme" if entry.query.id in theirs else "default")
+    log.forget(tenants=["acme"])
+    assert not theirs & {query.id for query in log.queries()}

@@ -11,10 +11,12 @@ from fusion_agents.distill.data.dataset import (
     without_withdrawn,
     write_dataset,
 )
-from fusion_agents.distill.data.lineage import lineage_of, made_of
+from fusion_agents.distill.data.lineage import lineage_of, made_of, remaining
 from fusion_agents.distill.nouns import Example, PreferencePair
+from fusion_agents.distill.selecting.selection import select_training_data
 from fusion_agents.errors import EmptyLogError
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Arm, LogEntry, Query
 from tests.distill.data.training_data import data, data_of, entries, example, pair
 
 OF_THREE = ("e0", "e1", "e2", "g0", "g1", "g2")
@@ -171,3 +173,24 @@ def test_a_large_log_is_asked_for_the_datas_questions_alone(tmp_path: Path) -> N
         held = data_of(many)
         manifest = write_dataset(data(3), tmp_path / "small")
         assert without_withdrawn(Dataset(held, manifest), log)[1] == 0
+
+
+def test_an_answer_to_another_wording_of_the_question_is_not_taken_for_withdrawn(
+    tmp_path: Path,
+) -> None:
+    twin = [
+        Query(text="How much is two and two?", id="a"),
+        Query(text="How much is two and two?\n", id="b"),
+    ]
+    with RoutingLog(tmp_path / "twins.db") as log:
+        log.append(
+            LogEntry(query=query, arm=Arm(model="large"), response="4", performance=score)
+            for query, score in zip(twin, (0.0, 1.0), strict=True)
+        )
+        log.append(
+            LogEntry(query=query, arm=Arm(model="small"), response="It is 4.", performance=1.0)
+            for query in twin
+        )
+        selected = select_training_data(log)
+        assert selected.examples
+        assert remaining(selected, log) == selected

@@ -99,3 +99,9 @@ def test_auto_gives_a_specialist_its_family_and_nothing_else() -> None:
     }
     assert chosen[True] >= 0.8
     assert chosen[False] <= 0.02
+
+
+def test_what_is_expected_is_never_turned_around() -> None:
+    for seed in range(5):
+        contrast = fit_contrast(*world(seed, [1.0] * 6 + [-2.5]))
+        assert contrast.min() >= 0.0
