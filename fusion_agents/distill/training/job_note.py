@@ -15,6 +15,16 @@ NOTE = "job.json"
 _VERSION = 1
 
 
+class EarlierFile(Noun):
+    """An upload of an earlier job, which is still at the provider as far as is known."""
+
+    name: str
+    """The provider's."""
+    server: str
+    examples: str
+    """Names the examples in it, as `Run.examples`."""
+
+
 class JobNote(Noun):
     """Where a fine-tuning job stands.
 
@@ -47,13 +57,28 @@ class JobNote(Noun):
     """What the provider said of a job that failed."""
     earlier: tuple[str, ...] = ()
     """Jobs of this folder before it was told to start again."""
+    earlier_files: tuple[EarlierFile, ...] = ()
+    """Their uploads that were not deleted; notes of older versions have none."""
 
     @classmethod
-    def begin(cls, run: Run, server: str, earlier: tuple[str, ...] = ()) -> Self:
+    def begin(
+        cls,
+        run: Run,
+        server: str,
+        earlier: tuple[str, ...] = (),
+        earlier_files: tuple[EarlierFile, ...] = (),
+    ) -> Self:
         """The note of an attempt of which nothing was asked yet."""
         key = secrets.token_hex(12)
         name = f"fusion-agents-{run.data[:16]}-{key[:8]}.jsonl"
-        return cls(key=key, run=run, server=server, file_name=name, earlier=earlier)
+        return cls(
+            key=key,
+            run=run,
+            server=server,
+            file_name=name,
+            earlier=earlier,
+            earlier_files=earlier_files,
+        )
 
     @property
     def has_ended(self) -> bool:

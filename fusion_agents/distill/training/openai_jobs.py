@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import openai
 from openai.types.fine_tuning import FineTuningJob
@@ -31,6 +32,7 @@ from fusion_agents.distill.training.job_pricing import (
     estimate_openai,
     training_price,
 )
+from fusion_agents.distill.training.job_uploads import Uploads
 from fusion_agents.distill.training.openai_client import make_client
 from fusion_agents.distill.training.openai_options import OpenAIJobOptions
 from fusion_agents.distill.training.openai_provider import FINAL, NotListedError, Provider
@@ -122,6 +124,7 @@ class _Training:
         self._on_progress = on_progress
         self._provider = Provider(client, options, self._tell)
         self._book = Notebook(out)
+        self._uploads = Uploads(self._provider, options, self._book, self._tell)
         self._maker = JobMaker(
             self._provider, options, self._book, ready.content, self._show, self._tell
         )
@@ -129,10 +132,10 @@ class _Training:
     async def train(self) -> Student:
         await self._begin()
         if self._book.note.status == "succeeded" and (done := self._student_there()):
-            await self._clean_up()
+            await self._uploads.delete()
             return done
         if self._book.note.status in ("failed", "cancelled"):
-            raise self._ended()
+            await self._fail()
         await self._maker.upload()
         await self._maker.start()
         return await self._follow()
@@ -146,12 +149,14 @@ class _Training:
             check_free(self._out)
             self._book.write(JobNote.begin(run, server))
         elif self._options.start_again and not self._is_begun(note, run, server):
-            self._book.write(JobNote.begin(run, server, await self._jobs_before(note)))
+            jobs, files = await self._jobs_before(note), await self._uploads.before(note)
+            self._book.write(JobNote.begin(run, server, jobs, files))
         else:
-            self._check(note, run, server)
             self._book.note = note
+            await self._check(note, run, server)
         if self._ready.withdrawn:
             self._tell(f"left out, as withdrawn since: {self._ready.withdrawn:,} examples")
+        self._uploads.tell_what_stays()
         estimate = estimate_of(self._ready.content, run.base, self._options, server)
         self._tell(f"estimate: {estimate.words}")
 
@@ -160,14 +165,17 @@ class _Training:
         nothing_yet = note.job is None and note.job_asked is None
         return nothing_yet and (note.run, note.server) == (run, server)
 
-    def _check(self, note: JobNote, run: Run, server: str) -> None:
+    async def _check(self, note: JobNote, run: Run, server: str) -> None:
         try:
             check_same(self._out, note, run, server)
         except ConfigError as error:
             if not self._ready.withdrawn or note.job is None:
                 raise
+            if note.has_ended and note.server == server and _same_but_for_data(note.run, run):
+                await self._uploads.delete()
             gone = f"examples that were withdrawn since: {self._ready.withdrawn:,}"
-            raise ConfigError(f"{error}; {gone}: {standing(self._out)}") from None
+            kept = self._uploads.kept
+            raise ConfigError(f"{error}; {gone}: {standing(self._out)}{kept}") from None
 
     async def _jobs_before(self, note: JobNote) -> tuple[str, ...]:
         """Jobs of the folder until now, all of which have ended."""
@@ -199,29 +207,28 @@ class _Training:
         if job.status != "succeeded":
             said = self._provider.safe(job.error.message) if job.error else None
             self._book.put(status=job.status, error=said)
-            await self._clean_up()
-            raise self._ended()
+            await self._fail()
         student = self._student(job, follower.loss)
         with replacing(self._out / _STUDENT) as file:
             file.write(student.model_dump_json(indent=1).encode() + b"\n")
         self._book.put(status=job.status)
-        await self._clean_up()
+        await self._uploads.delete()
         self._show("done")
         return student
 
-    def _ended(self) -> TrainingError:
+    async def _fail(self) -> NoReturn:
+        """Clean up after a job that ended badly, and say how it ended even where that fails."""
         note = self._book.note
         why = f": {note.error}" if note.error else ""
-        return TrainingError(
+        said = (
             f"the fine-tuning job {note.job!r} {ENDED[note.status or '']}{why}; to start another "
             "in this folder on purpose: --start-again"
         )
-
-    async def _clean_up(self) -> None:
-        note = self._book.note
-        if self._options.delete_upload and note.file and not note.file_deleted:
-            await self._provider.delete_file(note.file)
-            self._book.put(file_deleted=True)
+        try:
+            await self._uploads.delete()
+        except TrainingError as error:
+            raise TrainingError(f"{said}; {error}") from None
+        raise TrainingError(said)
 
     def _student_there(self) -> Student | None:
         try:
@@ -275,3 +282,9 @@ class _Training:
     def _tell(self, note: str) -> None:
         self._progress.notes.append(note)
         self._show()
+
+
+def _same_but_for_data(one: Run, other: Run) -> bool:
+    """Whether two runs differ at most in their examples, as after a withdrawal."""
+    data = {"data", "examples", "n_examples"}
+    return one.model_dump(exclude=data) == other.model_dump(exclude=data)

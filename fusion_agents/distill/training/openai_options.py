@@ -48,7 +48,8 @@ class OpenAIJobOptions(Noun):
     start_again: bool = False
     """Start another job where the folder's last one failed, was cancelled or is done."""
     delete_upload: bool = False
-    """Delete the uploaded file at the provider when the job has ended."""
+    """Delete the uploaded file at the provider when the job has ended, well or not, and those of
+    the folder's earlier jobs."""
     job: str | None = None
     """A job that was found at the provider by hand, to go on with where it lists no jobs."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import openai
@@ -90,8 +91,8 @@ class Provider:
         )
         return _name_of(made)
 
-    async def find_file(self, name: str, n_bytes: int) -> str | None:
-        """Look for an upload; none if it is not in the provider's list.
+    async def find_file(self, name: str, n_bytes: int | None = None) -> str | None:
+        """Look for an upload, whole if a size is given; none if the provider does not list it.
 
         Raises:
             NotListedError: If the provider lists no files.
@@ -99,7 +100,8 @@ class Provider:
 
         async def look() -> str | None:
             async for file in self._client.files.list(purpose="fine-tune"):
-                if (file.filename, file.bytes) == (name, n_bytes) and file.status != "error":
+                whole = n_bytes is None or (file.bytes == n_bytes and file.status != "error")
+                if file.filename == name and whole:
                     return file.id
             return None
 
@@ -109,10 +111,8 @@ class Provider:
         """Delete an upload; one that is gone already is no error."""
 
         async def delete() -> None:
-            try:
+            with suppress(openai.NotFoundError):
                 await self._client.files.delete(name)
-            except openai.NotFoundError:
-                return
 
         await self.patiently("deleting the training file", delete)
 

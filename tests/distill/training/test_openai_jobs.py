@@ -20,9 +20,7 @@ from fusion_agents.distill.training.openai_jobs import (
 from fusion_agents.distill.training.progress import TrainingProgress, read_progress
 from fusion_agents.distill.training.runs import sole
 from fusion_agents.errors import ConfigError, DataError, TrainingError
-from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.openai_server import Behaviour, Fault, OpenAIServer, Tuning
-from fusion_agents.types import Arm, LogEntry
 from tests.distill.training.openai_world import (
     BASE,
     KEY,
@@ -30,7 +28,6 @@ from tests.distill.training.openai_world import (
     make_client,
     make_data,
     train,
-    training_data,
 )
 
 
@@ -391,6 +388,32 @@ async def test_breaking_off_leaves_the_job_running(
     assert list(server.tuning.jobs) == ["ftjob-1"]
 
 
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+async def test_the_upload_of_a_job_that_ended_badly_is_deleted_on_request_also_later(
+    data: Path, out: Path, state: str
+) -> None:
+    with OpenAIServer(tuning=Tuning(stages=("queued", state))) as server:
+        for options, left in ((QUICK, 1), (again(delete_upload=True), 0)):
+            with pytest.raises(TrainingError, match="to start another"):
+                await train(server, data, out, options)
+            assert len(server.tuning.files) == left
+        with pytest.raises(TrainingError, match="to start another"):
+            await train(server, data, out, again(delete_upload=True))
+        assert server.tuning.steps.count("delete") == 1
+
+
+async def test_how_a_job_ended_is_told_where_its_upload_cannot_be_deleted(
+    data: Path, out: Path
+) -> None:
+    with OpenAIServer(tuning=Tuning(stages=("queued", "failed"))) as server:
+        server.tuning.fail(Fault(step="delete", behaviour=Behaviour(status=403)))
+        with pytest.raises(TrainingError, match=r"'ftjob-1' failed.*deleting .* was refused: 403"):
+            await train(server, data, out, again(delete_upload=True))
+        with pytest.raises(TrainingError, match="'ftjob-1' failed"):
+            await train(server, data, out, again(delete_upload=True))
+        assert server.tuning.files == {}
+
+
 # -- folders ------------------------------------------------------------------------------------
 
 
@@ -446,60 +469,6 @@ async def test_too_few_examples_are_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises((ConfigError, DataError), match="10"):
         await train(server, make_data(tmp_path / "few", 9), out)
-    assert server.tuning.steps == []
-
-
-# -- what was withdrawn -------------------------------------------------------------------------
-
-
-def logged(folder: Path, n: int = 13) -> RoutingLog:
-    """A log whose entries gave the examples; the last one comes from another source."""
-    log = RoutingLog(folder / "routing.db")
-    log.append(
-        LogEntry(
-            key=f"entry-{i}",
-            query=one.query,
-            arm=Arm(model="large"),
-            response=one.answer,
-            source="guest" if i == n - 1 else "local",
-        )
-        for i, one in enumerate(training_data(n).examples)
-    )
-    return log
-
-
-async def test_what_was_withdrawn_is_never_uploaded(
-    server: OpenAIServer, tmp_path: Path, out: Path
-) -> None:
-    data = make_data(tmp_path / "data", 13)
-    with logged(tmp_path) as log:
-        log.set_consent("source", "guest", allowed=False)
-        student = await train(server, data, out, log=log)
-    (content,) = server.tuning.files.values()
-    assert b"It is 22." in content
-    assert b"It is 24." not in content
-    assert student.n_examples == 12
-
-
-async def test_a_withdrawal_after_the_start_is_told_with_what_can_be_done(
-    server: OpenAIServer, tmp_path: Path, out: Path
-) -> None:
-    data = make_data(tmp_path / "data", 13)
-    with logged(tmp_path) as log:
-        await train(server, data, out, log=log)
-        log.forget(sources=["guest"])
-        with pytest.raises(ConfigError, match="examples that were withdrawn since: 1"):
-            await train(server, data, out, log=log)
-        student = await train(server, data, out, again(start_again=True), log=log)
-    assert student.n_examples == 12
-    assert student.settings["job"] == "ftjob-2"
-
-
-async def test_data_of_which_nothing_is_left_are_refused(
-    server: OpenAIServer, data: Path, tmp_path: Path, out: Path
-) -> None:
-    with RoutingLog(tmp_path / "empty.db") as log, pytest.raises(DataError, match="withdrawn"):
-        await train(server, data, out, log=log)
     assert server.tuning.steps == []
 
 
