@@ -7,8 +7,8 @@ from typing import NamedTuple
 from fusion_agents.distill.comparing.comparison import LeftOut
 from fusion_agents.distill.data.dataset import read_dataset
 from fusion_agents.distill.nouns import Student, TrainingData
+from fusion_agents.distill.selecting.overlap import nearness
 from fusion_agents.errors import ConfigError
-from fusion_agents.near_duplicates import near_duplicate_groups
 from fusion_agents.types import Query
 
 
@@ -47,6 +47,9 @@ def leave_out(
 ) -> Chosen:
     """Leave out what the student learned from, and what is nearly the same.
 
+    The rule is the selection's (`overlap.nearness`), so that a question that it would have kept
+    from training because of one that is tested is not tested because of it, either.
+
     Args:
         queries: Of which the first of each id counts.
         trained: What it learned from.
@@ -76,10 +79,12 @@ def leave_out(
 
 
 def _unlike(queries: Sequence[Query], trained: Sequence[Query]) -> list[Query]:
-    groups = near_duplicate_groups([query.text for query in (*trained, *queries)]).tolist()
-    closed = set(groups[: len(trained)])
-    own = groups[len(trained) :]
-    return [query for query, group in zip(queries, own, strict=True) if group not in closed]
+    found = nearness(
+        [query.text for query in (*trained, *queries)],
+        [True] * len(trained) + [False] * len(queries),
+    )
+    near = found.is_near[len(trained) :]
+    return [query for query, is_near in zip(queries, near, strict=True) if not is_near]
 
 
 def is_scorable(query: Query) -> bool:

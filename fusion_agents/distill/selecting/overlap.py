@@ -1,9 +1,12 @@
-"""Texts that hold most of another text: a question with an instruction around it."""
+"""Texts that are nearly the same, or hold most of another: a question in an instruction."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
+
+from fusion_agents.near_duplicates import near_duplicate_groups
 
 _WORD = re.compile(r"\w+")
 _RUN = 3
@@ -16,6 +19,50 @@ _COMMON_COUNT, _COMMON_SHARE = 50, 0.01
 """As in `near_duplicates`: what more texts than this share is a template, not the question."""
 
 Runs = frozenset[int]
+
+
+class Nearness(NamedTuple):
+    """Which texts are the same question, and which are one of those to keep apart from."""
+
+    groups: list[int]
+    """Number of the group of near-duplicates of each text."""
+    is_near: list[bool]
+    """Of each text, whether it is one to keep apart from, or nearly so."""
+
+
+def nearness(texts: Sequence[str], apart: Sequence[bool]) -> Nearness:
+    """Tell which texts are some of them, or nearly so: what is trained on and what is tested with.
+
+    Near is the same text but for case and spaces, a near-duplicate by `near_duplicate_groups`, and
+    what `contains_any` finds, such as a question with an instruction around it. What is near keeps
+    its whole group of near-duplicates. It is the one rule of selection and of evaluation: what one
+    of them keeps apart, the other does.
+
+    Args:
+        texts: Those to keep apart from, and all others.
+        apart: Whether each is one to keep apart from, shape (n_texts,).
+
+    >>> asked = "How many apples are left if Ann eats two of her seven apples on Monday morning?"
+    >>> nearness([asked, f"Think first. {asked}", "Name a prime."], [True, False, False]).is_near
+    [True, True, False]
+    """
+    groups = near_duplicate_groups(texts).tolist()
+    held = [text for text, is_apart in zip(texts, apart, strict=True) if is_apart]
+    same = {plain(text) for text in held}
+    closed = {group for group, text in zip(groups, texts, strict=True) if plain(text) in same}
+    left = [place for place, group in enumerate(groups) if group not in closed]
+    found = contains_any([texts[place] for place in left], held)
+    closed |= {groups[place] for place, is_found in zip(left, found, strict=True) if is_found}
+    return Nearness(groups, [group in closed for group in groups])
+
+
+def plain(text: str) -> str:
+    """A text without what tells no two apart: case, and how it is spaced.
+
+    >>> plain(" Name  a PRIME")
+    'name a prime'
+    """
+    return " ".join(text.casefold().split())
 
 
 def contains_any(texts: Sequence[str], others: Sequence[str]) -> list[bool]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fusion_agents.distill.selecting.guarding import guard
-from fusion_agents.distill.selecting.overlap import alike, contains_any
+from fusion_agents.distill.selecting.overlap import alike, contains_any, nearness
 from fusion_agents.simulation import simulate_log
 from fusion_agents.types import Query
 from tests.distill.selecting.selecting_world import adds_up, answer, dropped, question, select
@@ -40,6 +40,44 @@ def test_a_held_out_query_is_not_learned_in_any_wording(
     data = select(tmp_path, [free, leak, *logged], held_out=[] if by_split else [test])
     assert [one.query.id for one in data.examples] == [free.query.id]
     assert adds_up(data)
+
+
+UNSPACED = (
+    "小明早上在市场买了七个苹果和三个梨，中午他把两个苹果送给了邻居，请问他现在一共还有几个水果呢"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "planted"),
+    [
+        (UNSPACED, f"{UNSPACED}？"),
+        (UNSPACED, UNSPACED.replace("呢", "")),
+        ("Define entropy.", "define ENTROPY"),
+    ],
+    ids=["unspaced, mark", "unspaced, word", "two words"],
+)
+@pytest.mark.parametrize("by_split", [True, False])
+def test_a_near_duplicate_without_runs_of_words_is_not_learned(
+    tmp_path: Path, asked: str, planted: str, by_split: bool
+) -> None:
+    assert contains_any([planted], [asked]) == [False]  # only near-duplicates tell
+    test = Query(id="test", text=asked, split="test")
+    logged = [answer(test, "8")] if by_split else []
+    data = select(
+        tmp_path, [answer(Query(text=planted), "8"), *logged], held_out=[] if by_split else [test]
+    )
+    assert data.examples == ()
+    assert dropped(data)["near-duplicate of a held-out query"] == 1
+    assert adds_up(data)
+
+
+def test_what_is_near_keeps_out_its_near_duplicates() -> None:
+    wrapped = f"You are a careful assistant. Answer the question below and nothing else. {STORY}"
+    like_that = wrapped.replace("careful", "kind")
+    free = "Name a prime."
+    assert nearness([STORY, wrapped, like_that, free], [True, False, False, False]).is_near == [
+        True, True, True, False,
+    ]  # fmt: skip
 
 
 def test_a_short_held_out_query_is_found_among_other_words() -> None:
