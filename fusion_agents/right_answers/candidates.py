@@ -3,6 +3,13 @@
 from typing import NamedTuple
 
 
+class Instrument(NamedTuple):
+    """A judge as it was when it gave a score: scores of two of them are on two scales."""
+
+    judge: str
+    version: str
+
+
 class Candidate(NamedTuple):
     """An answer in the log, without its text."""
 
@@ -19,6 +26,8 @@ class Candidate(NamedTuple):
     """Dollars."""
     text: int
     """The same for answers with the same text."""
+    judged_by: Instrument | None = None
+    """Whose score it is; none if there is none."""
 
     @property
     def verdict(self) -> float | None:

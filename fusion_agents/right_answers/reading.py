@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from fusion_agents.right_answers.candidates import Candidate
+from fusion_agents.right_answers.candidates import Candidate, Instrument
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.stores.training import Trust, level_of_source
@@ -17,6 +17,7 @@ class TrustedScore(NamedTuple):
     score: float
     worth: float | None
     """In performance, where the judge was calibrated."""
+    by: Instrument
 
 
 def is_cut_off(entry: LogEntry) -> bool:
@@ -40,14 +41,15 @@ def trusted_scores(
         trust: The levels that were set; without it, the log's.
     """
     levels = log.trust() if trust is None else trust
-    lines = {(line.judge, line.judge_version): line for line in log.calibrations()}
+    lines = {Instrument(line.judge, line.judge_version): line for line in log.calibrations()}
     scores: dict[str, TrustedScore] = {}
     for one in log.judgements(where):
         if one.score is None or level_of_source(levels, one.source, one.judge) != "trusted":
             continue
-        line = lines.get((one.judge, one.judge_version))
+        by = Instrument(one.judge, one.judge_version)
+        line = lines.get(by)
         worth = None if line is None else line.performance(one.score)
-        scores[one.entry_key] = TrustedScore(one.score, worth)
+        scores[one.entry_key] = TrustedScore(one.score, worth, by)
     return scores
 
 
@@ -67,4 +69,5 @@ def candidate_of(entry: LogEntry, said: TrustedScore | None) -> Candidate:
         worth=None if said is None else said.worth,
         cost=entry.cost,
         text=hash(" ".join((entry.response or "").split())),
+        judged_by=None if said is None else said.by,
     )

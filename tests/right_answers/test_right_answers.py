@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fusion_agents.right_answers.candidates import Candidate, Floors
+from fusion_agents.right_answers.candidates import Candidate, Floors, Instrument
 from fusion_agents.right_answers.questions import is_suspicious
 from fusion_agents.right_answers.reading import TrustedScore, is_whole, trusted_scores
 from fusion_agents.stores.routing_log import RoutingLog
@@ -71,7 +71,9 @@ def test_the_newest_score_of_a_trusted_judge_counts_for_what_it_is_worth(tmp_pat
         )
         log.set_trust("source", "cheat", "suspended")
 
-        assert trusted_scores(log) == {judged.key: TrustedScore(0.5, 0.5)}
+        assert trusted_scores(log) == {
+            judged.key: TrustedScore(0.5, 0.5, Instrument("rubric", "1"))
+        }
 
 
 def test_a_question_that_commands_its_reader_is_suspicious() -> None:

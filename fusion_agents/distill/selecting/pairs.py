@@ -13,6 +13,7 @@ from fusion_agents.distill.selecting.gathering import Answer
 from fusion_agents.distill.selecting.options import SelectionOptions
 from fusion_agents.distill.selecting.overlap import alike
 from fusion_agents.distill.selecting.wordings import Wording
+from fusion_agents.right_answers.candidates import Candidate
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import LogEntry
 
@@ -37,9 +38,10 @@ def make_pairs(
     """Pair the examples of each question with wrong answers to the same wording.
 
     The wrong answer was measured wrong, by `pair_margin` at least; where the right one was not
-    measured, a trusted judge says so of both. A failed attempt is no wrong answer. Those that are
-    most alike in length are paired first, the better right answer first among equals; each wrong
-    answer once, each right one once as long as there are others.
+    measured, one trusted judge says so of both, or two that were calibrated do. A failed attempt
+    is no wrong answer. Those that are most alike in length are paired first, the better right
+    answer first among equals; each wrong answer once, each right one once as long as there are
+    others.
 
     Args:
         log: Has the texts.
@@ -67,8 +69,9 @@ def _plan(wording: Wording, examples: Sequence[Example], options: SelectionOptio
         match
         for rank, example in enumerate(examples)
         if example.kind == "answer"
+        for right in [_candidates(wording, example)]
         for wrong in wording.wrong
-        if _is_worse(wrong, example, options.pair_margin)
+        if any(_is_worse(wrong.candidate, one, options.pair_margin) for one in right)
         and (match := _match(example, rank, wrong)).distance <= longest
     ]
     matches.sort(key=lambda one: (one.distance, one.rank, one.wrong.origin.key))
@@ -83,17 +86,30 @@ def _match(example: Example, rank: int, wrong: Answer) -> _Match:
     return _Match(abs(log(len(example.answer) / max(1, wrong.characters))), rank, wrong)
 
 
-def _is_worse(wrong: Answer, right: Example, margin: float) -> bool:
-    """Whether the same instrument says so of both."""
-    candidate = wrong.candidate
+def _candidates(wording: Wording, example: Example) -> list[Candidate]:
+    """Of the entries that gave an example's text; if it was measured, those that were."""
+    found = [one.candidate for one in wording.right if one.origin.key in example.entry_keys]
+    return [one for one in found if one.performance == example.performance]
+
+
+def _is_worse(wrong: Candidate, right: Candidate, margin: float) -> bool:
+    """Whether the same instrument says so of both: scores of two judges are on two scales.
+
+    What their scores are worth in performance is on one scale, if both were calibrated.
+    """
+    low: float | None
+    high: float | None
     if right.performance is not None:
-        return (
-            candidate.performance is not None
-            and candidate.performance <= right.performance - margin + 1e-9
-        )
-    if candidate.performance is not None or candidate.judge is None or right.judge is None:
+        low, high = wrong.performance, right.performance
+    elif wrong.performance is not None:
         return False
-    return candidate.judge <= right.judge - margin + 1e-9
+    elif wrong.worth is not None and right.worth is not None:
+        low, high = wrong.worth, right.worth
+    elif wrong.judged_by == right.judged_by:
+        low, high = wrong.judge, right.judge
+    else:
+        return False
+    return low is not None and high is not None and low <= high - margin + 1e-9
 
 
 def _pairs_of(

@@ -1,17 +1,21 @@
 """Labels, balance between tasks, pairs and lengths."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusion_agents.distill.nouns import TrainingData
 from fusion_agents.distill.selecting.balancing import quotas_of
 from fusion_agents.distill.selecting.labels import label_of
 from fusion_agents.distill.selecting.lengths import longest_usual, strangeness, tokens
 from fusion_agents.distill.selecting.options import SelectionOptions
+from fusion_agents.distill.selecting.selection import select_training_data
 from fusion_agents.metrics.catalogue import score
-from fusion_agents.types import Arm, LogEntry, Query
+from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.types import Arm, Calibration, Judgement, LogEntry, Query
 from tests.distill.selecting.selecting_world import adds_up, answer, dropped, question, select
 
 OPTIONS = "\n(A) slate\n(B) plum\n"
@@ -136,6 +140,95 @@ def test_only_what_was_measured_wrong_is_the_wrong_answer_of_a_pair(tmp_path: Pa
     assert [pair.rejected for pair in cut] == ["It is odd."]
     graded = select(tmp_path, [good, *bad], pairs=5, pair_margin=0.1).pairs
     assert [pair.rejected for pair in graded] == ["It is even."]
+
+
+Said = dict[str, tuple[str, str, float]]
+
+
+def judged(folder: Path, said: Said, *, calibrated: Iterable[tuple[str, str]] = ()) -> TrainingData:
+    """Select from answers that were not measured, each with judge, version and score."""
+    some = {text: answer(question(0), text, None) for text in said}
+    with RoutingLog(folder / "judged.db") as log:
+        log.append(some.values())
+        log.append_judgements(
+            Judgement(entry_key=some[text].key, score=score, judge=judge, judge_version=version)
+            for text, (judge, version, score) in said.items()
+        )
+        for judge, version in calibrated:
+            log.append_calibration(
+                Calibration(judge=judge, judge_version=version, scores=(0.0, 1.0),
+                            performances=(0.0, 1.0), n=50)
+            )  # fmt: skip
+        return select_training_data(log, SelectionOptions(pairs=5))
+
+
+@pytest.mark.parametrize(
+    ("wrong_by", "calibrated", "n_pairs"),
+    [
+        (("kind", "1"), [], 1),
+        (("strict", "1"), [], 0),
+        (("kind", "2"), [], 0),
+        (("strict", "1"), [("kind", "1")], 0),
+        (("strict", "1"), [("strict", "1")], 0),
+        (("strict", "1"), [("kind", "1"), ("strict", "1")], 1),
+    ],
+)
+def test_scores_of_two_judges_make_no_pair_unless_both_were_calibrated(
+    tmp_path: Path, wrong_by: tuple[str, str], calibrated: list[tuple[str, str]], n_pairs: int
+) -> None:
+    said: Said = {"It is four.": ("kind", "1", 0.9), "It is five.": (*wrong_by, 0.2)}
+    data = judged(tmp_path, said, calibrated=calibrated)
+    assert [one.answer for one in data.examples] == ["It is four."]
+    assert [pair.rejected for pair in data.pairs] == ["It is five."] * n_pairs
+
+
+def test_the_margin_of_calibrated_scores_is_in_what_they_are_worth(tmp_path: Path) -> None:
+    some = [answer(question(0), text, None) for text in ("It is four.", "It is five.")]
+    with RoutingLog(tmp_path / "log.db") as log:
+        log.append(some)
+        log.append_judgements(
+            Judgement(entry_key=one.key, score=score, judge="rubric")
+            for one, score in zip(some, (0.6, 0.4), strict=True)
+        )
+        log.append_calibration(
+            Calibration(judge="rubric", judge_version="1", scores=(0.4, 0.6),
+                        performances=(0.1, 0.9), n=50)
+        )  # fmt: skip
+        (pair,) = select_training_data(log, SelectionOptions(pair_margin=0.7)).pairs
+        assert (pair.chosen, pair.rejected) == ("It is four.", "It is five.")
+        assert select_training_data(log, SelectionOptions(pair_margin=0.9)).pairs == ()
+
+
+def test_what_is_measured_and_what_is_judged_make_no_pair(tmp_path: Path) -> None:
+    some = [
+        answer(question(0), "It is four.", None),
+        answer(question(0), "It is five.", 0.0),
+    ]
+    with RoutingLog(tmp_path / "log.db") as log:
+        log.append(some)
+        log.append_judgements(
+            Judgement(entry_key=one.key, score=score, judge="rubric")
+            for one, score in zip(some, (0.9, 0.1), strict=True)
+        )
+        data = select_training_data(log, SelectionOptions(pairs=5))
+    assert [one.answer for one in data.examples] == ["It is four."]
+    assert data.pairs == ()
+
+
+def test_what_a_judge_says_that_is_not_trusted_makes_nothing_right(tmp_path: Path) -> None:
+    said = {"It is four.": ("local", 0.9), "It is five.": ("user", 1.0), "It is six.": ("bad", 1.0)}
+    some = {text: answer(question(0), text, None) for text in said}
+    with RoutingLog(tmp_path / "log.db") as log:
+        log.append(some.values())
+        log.append_judgements(
+            Judgement(entry_key=some[text].key, score=score, judge=judge, source=source)
+            for text, (source, score) in said.items()
+            for judge in ["feedback" if source == "user" else "rubric"]
+        )
+        log.set_trust("source", "bad", "suspended")
+        data = select_training_data(log)
+    assert [one.answer for one in data.examples] == ["It is four."]
+    assert dropped(data) == {"not known whether it is right": 2}
 
 
 def test_each_question_gives_as_many_pairs_as_asked_and_no_wrong_answer_twice(
