@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 
 from fusion_agents.distill.comparing.comparing import Pairs, contrasts
 from fusion_agents.distill.comparing.given import Given, Replies
-from fusion_agents.distill.comparing.verdict import chance_of, corrected, finding
+from fusion_agents.distill.comparing.verdict import LEVEL, chance_of, corrected, finding
 from fusion_agents.types import Arm, LogEntry
 from tests.distill.comparing.evaluating_world import question
 
@@ -24,6 +24,24 @@ def test_near_duplicates_are_one_observation() -> None:
     differences = np.ones(20)
     assert chance_of(differences, np.arange(20) // 10) == 0.5  # two groups
     assert chance_of(differences, np.arange(20)) < 0.001
+
+
+def test_many_small_gains_and_few_large_losses_are_no_difference_by_flipping_alone() -> None:
+    differences = np.array([0.1] * 29 + [-0.9])
+    flipped = permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=9_999, rng=0
+    )
+    assert flipped.pvalue < LEVEL
+    assert chance_of(differences, np.arange(30)) > 0.2
+    assert chance_of(-differences, np.arange(30)) > 0.2
+
+
+def test_of_skewed_scores_of_equal_means_about_one_in_twenty_seems_to_differ() -> None:
+    """Gains of 0.1 nine times as often as losses of 0.9; by flipping alone, one in five does."""
+    rng = np.random.default_rng(0)
+    draws = np.where(rng.random((200, 30)) < 0.9, 0.1, -0.9)
+    found = [chance_of(differences, np.arange(30)) for differences in draws]
+    assert np.mean(np.array(found) < LEVEL) <= 0.1
 
 
 def test_nothing_differs_is_no_evidence() -> None:
