@@ -66,16 +66,21 @@ def fit_contrast(expected: FloatMatrix, scores: FloatMatrix, means: FloatVector)
 
 def _shrunk(slope: FloatVector, error: FloatVector) -> FloatVector:
     """Means of slopes of which those with large errors are near zero, each with its own spread."""
+    shrunk = np.zeros(len(slope))
     there = np.isfinite(error)
     if not there.any():
-        return np.zeros(len(slope))
-    spread = np.full(len(slope), max(float(np.mean(slope[there] ** 2 - error[there])), 0.0))
-    scale = spread[0]
+        return shrunk
+    slope, error = slope[there], error[there]
+    scale = max(float(np.mean(slope**2 - error)), 0.0)
+    spread = np.full(len(slope), scale)
     for _ in range(_ROUNDS):
-        variance = np.divide(spread * error, spread + error, out=np.zeros(len(slope)), where=there)
-        mean = np.divide(spread, spread + error, out=np.zeros(len(slope)), where=there) * slope
-        squares = mean**2 + variance
+        believed = _ratio(spread, spread + error)
+        squares = (believed * slope) ** 2 + believed * error
         spread = (_DEGREES * scale + squares) / (_DEGREES + 1)
-        scale = float(np.exp(np.mean(np.log(np.maximum(spread[there], 1e-12)))))
-    weight = np.divide(spread, spread + error, out=np.zeros(len(slope)), where=there)
-    return np.asarray(weight * slope)
+        scale = float(np.exp(np.mean(np.log(np.maximum(spread, 1e-12)))))
+    shrunk[there] = _ratio(spread, spread + error) * slope
+    return shrunk
+
+
+def _ratio(part: FloatVector, whole: FloatVector) -> FloatVector:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)

@@ -105,3 +105,10 @@ def test_what_is_expected_is_never_turned_around() -> None:
     for seed in range(5):
         contrast = fit_contrast(*world(seed, [1.0] * 6 + [-2.5]))
         assert contrast.min() >= 0.0
+
+
+def test_an_arm_with_a_single_answer_is_left_alone_without_a_warning() -> None:
+    expected, scores, means = world(0, [1.0, 1.0, 2.5])
+    scores[1:, 2] = np.nan
+    expected[0, 2] = means[2]
+    assert fit_contrast(expected, scores, means)[2] == 1.0
