@@ -41,7 +41,7 @@ def consent(
       fusion-agents consent --log routing.db --source app-7 --refuse
     """
     from fusion_agents.errors import ConfigError
-    from fusion_agents.stores.opening import open_log
+    from fusion_agents.stores.opening import ImportedLog, open_log
 
     asked: list[tuple[Trustee, str]] = [
         *(("source", name) for name in source or []),
@@ -54,6 +54,11 @@ def consent(
     if not asked or allow is None:
         raise ConfigError("to say something, give --source or --tenant, and --allow or --refuse")
     with open_log(log) as opened:
+        if isinstance(opened, ImportedLog):
+            raise ConfigError(
+                f"{str(log)!r} is a file of log entries, which keeps no consent: import it into a "
+                "database (fusion-agents import)"
+            )
         for kind, name in asked:
             opened.set_consent(kind, name, allow)
             say(f"{kind} {name!r}: {'may train students' if allow else 'refused'}")

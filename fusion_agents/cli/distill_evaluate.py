@@ -250,6 +250,7 @@ def _evaluation(
     from fusion_agents.stores.opening import open_log
 
     student = _student(out)
+    data = data or _folder_of_data(student)
     opened = stack.enter_context(open_log(log, read_only=not record))
     pool = _pool(models)
     queries = asked.read(opened)
@@ -265,6 +266,19 @@ def _evaluation(
         on_progress=lambda progress: shown["asking"](progress),
         **options,
     )
+
+
+def _folder_of_data(student: "Student") -> Path | None:
+    """Where its data were when it was trained here, if they still are there."""
+    from fusion_agents.distill.data.dataset import read_dataset
+    from fusion_agents.errors import FusionError
+
+    folder = Path(str(student.settings.get("data_folder") or ""))
+    try:
+        there = student.settings.get("data_folder") and read_dataset(folder).manifest
+    except FusionError:
+        return None
+    return folder if there and there.fingerprint == student.data else None
 
 
 def _student(out: Path) -> "Student":

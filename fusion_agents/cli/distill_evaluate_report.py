@@ -82,7 +82,7 @@ def say_what_next(comparison: "Comparison", out: Path, log: Path, command: str) 
     say(
         "to ask it, and to learn where it is good:\n"
         f"  fusion-agents distill register {shlex.quote(str(out))}\n"
-        f"  fusion-agents refresh --log {shlex.quote(str(log))}"
+        f"  fusion-agents refresh --log {shlex.quote(str(log))} --router-dir router"
     )
 
 

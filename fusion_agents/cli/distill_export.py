@@ -217,9 +217,9 @@ def _selected(
     log: Path, options: "SelectionOptions", held_out: Path | None, testing: tuple[str, float]
 ) -> "TrainingData":
     from fusion_agents.distill.selecting.selection import select_training_data
-    from fusion_agents.stores.routing_log import RoutingLog
+    from fusion_agents.stores.opening import open_log
 
-    with RoutingLog(log, read_only=True) as opened:
+    with open_log(log, read_only=True) as opened:
         kept = [*_of_file(held_out), *_of_log(opened, *testing, options.seed)]
         return select_training_data(opened, options, held_out=kept)
 

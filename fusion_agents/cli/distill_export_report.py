@@ -55,7 +55,7 @@ def _tasks(dropped: "Dropped") -> str:
 
 def _in_a_line(report: "SelectionReport") -> str:
     parts = [
-        f"{report.n_examples:,} examples of {report.n_questions:,} questions",
+        f"{report.n_examples:,} examples; the log has {report.n_questions:,} questions",
         f"{report.n_pairs:,} pairs",
     ]
     if report.lengths:

@@ -106,9 +106,9 @@ def _print_counts(lineage: "Lineage", dataset: "Dataset") -> None:
 
 def _withdrawn(folder: Path, dataset: "Dataset", log: Path, *, prune: bool) -> None:
     from fusion_agents.distill.data.dataset import prune_dataset, without_withdrawn
-    from fusion_agents.stores.routing_log import RoutingLog
+    from fusion_agents.stores.opening import open_log
 
-    with RoutingLog(log, read_only=True) as opened:
+    with open_log(log, read_only=True) as opened:
         left, n_withdrawn = without_withdrawn(dataset, opened)
         if left is dataset:
             say("nothing was withdrawn since")

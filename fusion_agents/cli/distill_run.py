@@ -1,5 +1,6 @@
 """`fusion-agents distill run`: a plan from its log to a student in the pool."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +51,7 @@ def distill_run(
     given = read_plan(plan)
     graph = build_model_level_graph(checkpointer=InMemorySaver())
     try:
-        _go(graph, {"plan": given.model_dump(mode="json")}, stop_before_training=dry_run)
+        asyncio.run(_go(graph, {"plan": given.model_dump(mode="json")}, only_estimate=dry_run))
         waiting = "approve" in graph.get_state(_THREAD).next  # type: ignore[arg-type]
         if dry_run or not waiting:
             return
@@ -58,20 +59,20 @@ def distill_run(
             typer.confirm("Train?", abort=True, err=True)
         from langgraph.types import Command
 
-        _go(graph, Command(resume=True))
+        asyncio.run(_go(graph, Command(resume=True)))
     except KeyboardInterrupt:
         say(f"interrupted; to go on:\n  {this_command()}")
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _go(graph: "ModelLevelGraph", given: Any, *, stop_before_training: bool = False) -> None:
+async def _go(graph: "ModelLevelGraph", given: Any, *, only_estimate: bool = False) -> None:
     """Run until somebody is asked, or to the end, and show what each node gives."""
     from fusion_agents.cli.distill_train_report import training_progress
     from fusion_agents.distill.training.progress import TrainingProgress
 
-    before = ["approve"] if stop_before_training else None
+    before = ["approve"] if only_estimate else None
     with training_progress() as show:
-        for kind, event in graph.stream(
+        async for kind, event in graph.astream(
             given, _THREAD, stream_mode=["updates", "custom"], interrupt_before=before
         ):  # type: ignore[call-overload]
             if kind == "custom":

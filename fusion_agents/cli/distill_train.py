@@ -216,7 +216,7 @@ def distill_train(
         if not (begun or yes):
             typer.confirm("Train?", abort=True, err=True)
         students = _train(data, base, out, name, given, opened)
-    sum_up(students, out)
+    sum_up(students, out, data, log)
 
 
 def _train(

@@ -1,5 +1,6 @@
 """Training in figures: before it begins, while it runs, and when it has ended."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,14 +101,16 @@ def _figures(progress: "TrainingProgress") -> str:
     return ", ".join(parts)
 
 
-def sum_up(students: "Sequence[Student]", out: Path) -> None:
+def sum_up(students: "Sequence[Student]", out: Path, data: Path, log: Path | None) -> None:
     """Print what was trained, and say what comes next."""
     for student in students:
         results().print(_line(student), soft_wrap=True)
         if (curve := _folder(student, out) / "curve.svg").exists():
             say(f"  curve: {curve}")
     for student in students:
-        say(f"next:\n  fusion-agents distill evaluate {_folder(student, out)}")
+        known = ["--data", str(data), *(["--log", str(log)] if log else [])]
+        words = ["fusion-agents", "distill", "evaluate", str(_folder(student, out)), *known]
+        say(f"next:\n  {shlex.join(words)}")
 
 
 def _line(student: "Student") -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import Event
 
 from fusion_agents.distill.comparing.comparison import Comparison
 from fusion_agents.distill.comparing.evaluating import evaluate_student
@@ -21,10 +22,13 @@ from fusion_agents.distill.training.job_pricing import estimate_openai
 from fusion_agents.distill.training.local import require_extra, train_student
 from fusion_agents.distill.training.openai_jobs import train_with_openai
 from fusion_agents.distill.training.progress import TrainingProgress
-from fusion_agents.errors import ConfigError
+from fusion_agents.distill.training.runs import has_begun
+from fusion_agents.errors import ConfigError, TrainingError
 from fusion_agents.pool.models_file import read_models
 from fusion_agents.pool.pool import Pool, PoolInput
+from fusion_agents.pool.tables import Price
 from fusion_agents.stores.opening import ImportedLog, open_log
+from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.types import Query, content_key
 
 OnProgress = Callable[[TrainingProgress], None]
@@ -75,10 +79,14 @@ def select(plan: Plan) -> Manifest:
         ConfigError: If the log is none, or the folder holds something else.
         EmptyLogError: If there is nothing to learn from.
     """
-    if student_folder(plan).exists():
+    if has_begun(student_folder(plan)):
         begun = read_dataset(data_folder(plan)).manifest
         if _is_of(begun, plan):
             return begun
+        raise ConfigError(
+            f"{plan.out!r} holds a student that learned from another selection, strategy or base: "
+            "name another out, or give the plan that it was made with"
+        )
     with open_log(Path(plan.log), read_only=True) as log:
         if plan.record and isinstance(log, ImportedLog):
             raise ConfigError(
@@ -174,6 +182,22 @@ async def train(plan: Plan, on_progress: OnProgress | None = None) -> list[Stude
                 on_progress=on_progress,
             )
             return [student]
+        return await _trained_here(plan, log, on_progress)
+
+
+async def _trained_here(
+    plan: Plan, log: RoutingLog, on_progress: OnProgress | None
+) -> list[Student]:
+    """Train in a thread, which ends with its next step when this is cancelled."""
+    stopped = Event()
+
+    def tell(progress: TrainingProgress) -> None:
+        if stopped.is_set():
+            raise TrainingError("the training was stopped; the same command goes on with it")
+        if on_progress is not None:
+            on_progress(progress)
+
+    try:
         return await asyncio.to_thread(
             train_student,
             data_folder(plan),
@@ -182,8 +206,11 @@ async def train(plan: Plan, on_progress: OnProgress | None = None) -> list[Stude
             name=plan.name,
             options=plan.training,
             log=log,
-            on_progress=on_progress,
+            on_progress=tell,
         )
+    except asyncio.CancelledError:
+        stopped.set()
+        raise
 
 
 async def evaluate(plan: Plan, student: Student) -> Comparison:
@@ -235,7 +262,10 @@ def register(plan: Plan, student: Student, comparison: Comparison) -> tuple[bool
         api_key_env=plan.job.api_key_env,
         comparison=comparison,
     )
-    return True, f"{student.name} is in {plan.models}: a router decides where it answers"
+    return True, (
+        f"{student.name} is in {plan.models}: routers decide where it answers, once they have "
+        "learned of it (fusion-agents refresh)"
+    )
 
 
 def folder_of(plan: Plan, student: Student) -> Path:
@@ -245,16 +275,19 @@ def folder_of(plan: Plan, student: Student) -> Path:
     return student_folder(plan)
 
 
-def _models(plan: Plan, student: Student) -> Pool | None:
-    """The user's models, and the student where it was trained; none if neither is known."""
+def _models(plan: Plan, student: Student) -> Pool:
+    """The user's models, and the student as it will be registered: at its price and address."""
     members: dict[str, PoolInput] = {}
     if plan.models is not None and Path(plan.models).exists():
         members.update(read_models(plan.models))
-    if plan.provider == "openai" and plan.job.base_url is not None and student.name not in members:
+    if student.name not in members:
+        free = Price(input=0.0, output=0.0) if plan.provider == "local" else Price()
+        price = (plan.price or free).model_dump(exclude_none=True)
         address = {"base_url": plan.job.base_url, "api_key_env": plan.job.api_key_env}
-        given = {key: value for key, value in address.items() if value is not None}
-        members[student.name] = {"model": student.spec, **given}
-    return Pool(members) if members else None
+        there = address if plan.provider == "openai" else {}
+        given = {key: value for key, value in there.items() if value is not None}
+        members[student.name] = {"model": student.spec, "price": price, **given}
+    return Pool(members)
 
 
 def _has_helped(comparison: Comparison) -> bool:

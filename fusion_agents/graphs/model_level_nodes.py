@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import asdict
+from functools import cache
 from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
@@ -37,8 +39,8 @@ Made = TypeVar("Made")
 class ModelLevelNodes:
     """Select, export, estimate, approve, train, evaluate, register: two methods each.
 
-    Those for an event loop wait in threads; those for none run a loop of their own where a stage
-    is asynchronous.
+    Those for an event loop wait in threads; those for none wait for a loop in another thread where
+    a stage is asynchronous.
     """
 
     # -- select, export, estimate -------------------------------------------------------------
@@ -202,23 +204,32 @@ def _teller() -> Callable[[TrainingProgress], None]:
     return lambda progress: write({"train": asdict(progress)})
 
 
-def _waited(make: Callable[[], Awaitable[Made]]) -> Made:
-    """Wait for it in a thread of its own: there may be a running event loop in this one."""
-    done: list[Made] = []
-    failed: list[BaseException] = []
+def _waited(make: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
+    """Wait for it in a loop of another thread: there may be a running one in this.
+
+    The loop is one for all runs of a process, since clients keep connections that belong to it.
+    """
+    loop, context = _loop(), copy_context()
+    done: Future[Made] = Future()
+    tasks: list[asyncio.Task[None]] = []
 
     async def run() -> None:
-        done.append(await make())
-
-    def thread() -> None:
         try:
-            asyncio.run(run())
+            done.set_result(await make())
         except BaseException as error:  # noqa: BLE001  raised again below, in the caller's thread
-            failed.append(error)
+            done.set_exception(error)
 
-    waiting = threading.Thread(target=copy_context().run, args=(thread,), name="model-level")
-    waiting.start()
-    waiting.join()
-    if failed:
-        raise failed[0]
-    return done[0]
+    loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(run(), context=context)))
+    try:
+        return done.result()
+    except KeyboardInterrupt:
+        for task in tasks:
+            loop.call_soon_threadsafe(task.cancel)
+        raise
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="model-level", daemon=True).start()
+    return loop

@@ -77,7 +77,7 @@ def test_the_best_answers_are_written_for_trainers(run: Run, path: Path, tmp_pat
     said = flat(result.stdout)
     assert "examples by task" in said
     assert "examples by teacher" in said
-    assert f"{len(held.data.examples):,} examples of" in said
+    assert f"{len(held.data.examples):,} examples; the log has" in said
     for one in held.data.report.dropped:
         assert one.reason.split()[0] in said
     for name in held.manifest.files:

@@ -43,7 +43,7 @@ def test_a_student_is_trained_and_the_next_step_named(
     assert "23 examples are learned from, 1 are kept for the curve" in result.stdout
     assert "tiny: learned from 23 examples, " in result.stdout
     assert f"; student:{out}\n" in result.stdout
-    assert f"fusion-agents distill evaluate {out}" in result.stderr
+    assert f"fusion-agents distill evaluate {out} --data {data}" in result.stderr
     student = Student.model_validate_json((out / "student.json").read_text())
     options = student.settings["options"]
     assert isinstance(options, dict)

@@ -228,3 +228,25 @@ def test_what_is_refused_before_the_export_is_written_to_no_file(world: World) -
         log.set_consent("source", "guest", allowed=False)
     with pytest.raises(EmptyLogError):
         stages.export(plan)
+
+
+def test_another_plan_does_not_touch_the_data_of_a_student_that_is_there(world: World) -> None:
+    graph = build_model_level_graph(checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    graph.invoke({"plan": world.plan()}, thread)
+    graph.invoke(Command(resume=True), thread)
+    data = (world.folder / "out" / "data" / "examples.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match="name another out"):
+        graph.invoke({"plan": world.plan(selection={"k": 2})}, {"configurable": {"thread_id": "2"}})
+    assert (world.folder / "out" / "data" / "examples.jsonl").read_bytes() == data
+
+
+def test_the_log_is_told_what_the_student_costs(world: World) -> None:
+    graph = build_model_level_graph(checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    graph.invoke({"plan": world.plan(price={"input": 1.0, "output": 4.0})}, thread)
+    graph.invoke(Command(resume=True), thread)
+    with RoutingLog(world.folder / "routing.db") as log:
+        costs = [entry.cost for entry in log.scan(LogFilter(models=("pupil",)))]
+    assert costs
+    assert all(cost is not None and cost > 0 for cost in costs)

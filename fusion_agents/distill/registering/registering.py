@@ -104,7 +104,9 @@ def _table(
     size, window = measures(student)
     local = student.provider == "local"
     server = base_url or (None if local else _server(student))
-    key = api_key_env or (None if server is None or there is None else there.api_key_env)
+    kept = None if server is None or there is None else there.api_key_env
+    trained = student.settings.get("api_key_env") if server is not None and not local else None
+    key = api_key_env or kept or (trained if isinstance(trained, str) else None)
     values: dict[str, TomlValue | None] = {
         "model": name if local and server else student.spec,
         "base_url": server,
