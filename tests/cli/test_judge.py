@@ -183,10 +183,17 @@ def test_what_cannot_be_done_is_said_before_anything_is_done(
 def test_ctrl_c_stops_the_run_and_the_same_command_goes_on(
     run: Run, server: OpenAIServer, models: Path, log: Path
 ) -> None:
-    slow: Rule = lambda request: knowing(request).model_copy(update={"delay": 0.3})  # noqa: E731
+    slow: Rule = lambda request: knowing(request).model_copy(update={"delay": 0.1})  # noqa: E731
     server.rule = slow
     command = [sys.executable, "-m", "fusion_agents", *arguments(models, log, "--concurrency", "4")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+        # a job in the background inherits that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     until = time.monotonic() + 120
     while server.hits < 40 and time.monotonic() < until:
         time.sleep(0.02)
