@@ -23,6 +23,8 @@ MODULES = sorted(
     for info in walk_packages(fusion_agents.__path__, "fusion_agents.")
     if not info.name.endswith("__main__")
 )
+OF_EXTRAS = ("torch", "transformers", "peft", "trl", "jinja2")
+"""What only training needs; modules that need it say so when they are imported."""
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```python(?P<marks>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -41,7 +43,13 @@ def tracked() -> list[Path]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_imports_and_its_examples_run(name: str) -> None:
-    assert doctest.testmod(import_module(name)).failed == 0
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name in OF_EXTRAS:
+            pytest.skip(f"needs {error.name}")
+        raise
+    assert doctest.testmod(module).failed == 0
 
 
 def test_no_module_is_longer_than_400_lines() -> None:
