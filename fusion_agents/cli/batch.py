@@ -22,6 +22,7 @@ from fusion_agents.cli.options import (
     AnsweringRouter,
     Explain,
     ExploreRate,
+    Grace,
     InlineJudge,
     ModelsFile,
     ObjectiveText,
@@ -61,10 +62,7 @@ def batch(
     keep_errors: Annotated[
         bool, typer.Option("--keep-errors", help="Do not try again what failed before.")
     ] = False,
-    grace: Annotated[
-        float,
-        typer.Option("--grace", min=0, help="Seconds that Ctrl-C leaves to calls under way."),
-    ] = 10.0,
+    grace: Grace = 10.0,
     explain: Explain = False,
 ) -> None:
     """Answer each query of a file with the arm that should answer it.

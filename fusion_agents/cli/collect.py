@@ -9,7 +9,16 @@ import typer
 from fusion_agents.cli.collect_report import collect_progress, dry_run_table, sum_up
 from fusion_agents.cli.console import results, say
 from fusion_agents.cli.exit_codes import INTERRUPTED, WRONG
-from fusion_agents.cli.options import DEFAULT_LOG, DEFAULT_MODELS, ModelsFile, Seed, names
+from fusion_agents.cli.options import (
+    DEFAULT_LOG,
+    DEFAULT_MODELS,
+    ConcurrentCalls,
+    DryRunOfCalls,
+    Grace,
+    ModelsFile,
+    Seed,
+    names,
+)
 from fusion_agents.cli.stopping import stopping_on_signals, this_command
 
 if TYPE_CHECKING:
@@ -63,9 +72,7 @@ def collect(
             show_default=False,
         ),
     ] = None,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, max=1024, help="Calls at a time, at most.")
-    ] = 40,
+    concurrency: ConcurrentCalls = 40,
     samples: Annotated[
         int, typer.Option("--samples", min=1, help="How often each arm is asked each query.")
     ] = 1,
@@ -79,13 +86,8 @@ def collect(
     keep_errors: Annotated[
         bool, typer.Option("--keep-errors", help="Do not try again what failed before.")
     ] = False,
-    grace: Annotated[
-        float,
-        typer.Option("--grace", min=0, help="Seconds that Ctrl-C leaves to calls under way."),
-    ] = 4.0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the calls and what they may cost; ask nobody.")
-    ] = False,
+    grace: Grace = 4.0,
+    dry_run: DryRunOfCalls = False,
     score: Annotated[
         bool, typer.Option("--score/--no-score", help="Score answers that have a metric.")
     ] = True,

@@ -19,6 +19,9 @@ from fusion_agents.cli.options import (
     DEFAULT_LOG,
     DEFAULT_MODELS,
     DEFAULT_OBJECTIVE,
+    ConcurrentCalls,
+    DryRunOfCalls,
+    Grace,
     LogDatabase,
     ModelsFile,
     ObjectiveText,
@@ -30,7 +33,7 @@ from fusion_agents.cli.stopping import stopping_on_signals, this_command
 if TYPE_CHECKING:
     from fusion_agents.distill.comparing.comparison import Comparison
     from fusion_agents.distill.comparing.evaluating import StudentEvaluation
-    from fusion_agents.distill.nouns import Student
+    from fusion_agents.distill.nouns import Student, TrainingData
     from fusion_agents.pool.pool import Pool
     from fusion_agents.stores.routing_log import RoutingLog
     from fusion_agents.types import Query
@@ -134,9 +137,7 @@ def distill_evaluate(
             show_default=False,
         ),
     ] = None,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, max=1024, help="Calls at a time, at most.")
-    ] = 8,
+    concurrency: ConcurrentCalls = 8,
     seed: Seed = 0,
     json: Annotated[
         str | None, typer.Option("--json", help="Write the report as JSON to this file, or to - .")
@@ -144,13 +145,8 @@ def distill_evaluate(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write the report as one HTML file.")
     ] = None,
-    grace: Annotated[
-        float,
-        typer.Option("--grace", min=0, help="Seconds that Ctrl-C leaves to calls under way."),
-    ] = 4.0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the calls and what they may cost; ask nobody.")
-    ] = False,
+    grace: Grace = 4.0,
+    dry_run: DryRunOfCalls = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before money is spent.")] = False,
 ) -> None:
     """Compare a student with its base on queries that it did not learn from.
@@ -245,12 +241,10 @@ def _evaluation(
     shown: dict[str, Any],
 ) -> "StudentEvaluation":
     from fusion_agents.distill.comparing.evaluating import StudentEvaluation
-    from fusion_agents.distill.comparing.leaving_out import training_data
     from fusion_agents.judges.catalogue import make_judge
     from fusion_agents.stores.opening import open_log
 
     student = _student(out)
-    data = data or _folder_of_data(student)
     opened = stack.enter_context(open_log(log, read_only=not record))
     pool = _pool(models)
     queries = asked.read(opened)
@@ -260,7 +254,7 @@ def _evaluation(
         queries,
         record=opened if record else None,
         models=pool,
-        data=None if data is None else training_data(student, data),
+        data=_learned(student, data),
         out=out.resolve(),
         judge=None if judge is None else make_judge(judge, pool=pool),
         on_progress=lambda progress: shown["asking"](progress),
@@ -268,17 +262,18 @@ def _evaluation(
     )
 
 
-def _folder_of_data(student: "Student") -> Path | None:
-    """Where its data were when it was trained here, if they still are there."""
-    from fusion_agents.distill.data.dataset import read_dataset
+def _learned(student: "Student", folder: Path | None) -> "TrainingData | None":
+    """What it learned from: in the folder, or where that was when it was trained here."""
+    from fusion_agents.distill.comparing.leaving_out import training_data
     from fusion_agents.errors import FusionError
 
-    folder = Path(str(student.settings.get("data_folder") or ""))
+    if folder is not None:
+        return training_data(student, folder)
+    kept = student.settings.get("data_folder")
     try:
-        there = student.settings.get("data_folder") and read_dataset(folder).manifest
-    except FusionError:
+        return training_data(student, Path(str(kept))) if kept else None
+    except FusionError:  # the folder is gone, or holds other data now: the report says so
         return None
-    return folder if there and there.fingerprint == student.data else None
 
 
 def _student(out: Path) -> "Student":
@@ -286,8 +281,9 @@ def _student(out: Path) -> "Student":
 
     from fusion_agents.distill.nouns import Student
     from fusion_agents.errors import ConfigError, DataError
+    from fusion_agents.students.files import NOTE
 
-    note = out / "student.json"
+    note = out / NOTE
     if not note.is_file():
         raise ConfigError(
             f"{str(out)!r} holds no student (there is no student.json): train one with "

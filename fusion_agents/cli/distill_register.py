@@ -117,8 +117,9 @@ def _student(out: Path) -> "Student":
 
     from fusion_agents.distill.nouns import Student
     from fusion_agents.errors import ConfigError
+    from fusion_agents.students.files import NOTE, spec_of
 
-    file = out / "student.json"
+    file = out / NOTE
     try:
         student = Student.model_validate_json(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -129,7 +130,7 @@ def _student(out: Path) -> "Student":
         raise ConfigError(f"cannot read {str(file)!r}: {error}") from error
     if student.provider != "local":
         return student
-    return student.model_copy(update={"spec": f"student:{out.resolve()}"})
+    return student.model_copy(update={"spec": spec_of(out.resolve())})
 
 
 def _price(

@@ -127,5 +127,4 @@ def _line(student: "Student") -> str:
 
 
 def _folder(student: "Student", out: Path) -> Path:
-    kind, _, place = student.spec.partition(":")
-    return Path(place) if kind == "student" else out
+    return student.folder or out

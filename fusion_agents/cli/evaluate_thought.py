@@ -12,6 +12,9 @@ from fusion_agents.cli.exit_codes import INTERRUPTED, WRONG
 from fusion_agents.cli.options import (
     DEFAULT_LOG,
     DEFAULT_MODELS,
+    ConcurrentCalls,
+    DryRunOfCalls,
+    Grace,
     LogDatabase,
     ModelsFile,
     Seed,
@@ -92,21 +95,14 @@ def thought(
             show_default=False,
         ),
     ] = None,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, max=1024, help="Calls at a time, at most.")
-    ] = 40,
+    concurrency: ConcurrentCalls = 40,
     seed: Seed = 0,
-    grace: Annotated[
-        float,
-        typer.Option("--grace", min=0, help="Seconds that Ctrl-C leaves to calls under way."),
-    ] = 4.0,
+    grace: Grace = 4.0,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Write the report to a file: .json or .md.", show_default=False),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the calls and what they may cost; ask nobody.")
-    ] = False,
+    dry_run: DryRunOfCalls = False,
 ) -> None:
     """Ask a model the same questions in several ways, and compare its answers.
 

@@ -14,7 +14,7 @@ from fusion_agents.cli.judge_report import (
     sum_up,
     write_report,
 )
-from fusion_agents.cli.options import DEFAULT_LOG, DEFAULT_MODELS, LogDatabase, ModelsFile
+from fusion_agents.cli.options import DEFAULT_LOG, DEFAULT_MODELS, Grace, LogDatabase, ModelsFile
 from fusion_agents.cli.stopping import this_command
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ def judge(
         ),
     ] = None,
     source: Annotated[str, typer.Option("--source", help="Who judges, as the log says.")] = "local",
-    grace: Annotated[
-        float, typer.Option("--grace", min=0, help="Seconds that Ctrl-C leaves to calls under way.")
-    ] = 4.0,
+    grace: Grace = 4.0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be judged; ask nobody.")
     ] = False,

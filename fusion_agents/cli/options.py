@@ -84,6 +84,15 @@ ExploreRate = Annotated[
         show_default=False,
     ),
 ]
+ConcurrentCalls = Annotated[
+    int, typer.Option("--concurrency", min=1, max=1024, help="Calls at a time, at most.")
+]
+Grace = Annotated[
+    float, typer.Option("--grace", min=0, help="Seconds that Ctrl-C leaves to calls under way.")
+]
+DryRunOfCalls = Annotated[
+    bool, typer.Option("--dry-run", help="Show the calls and what they may cost; ask nobody.")
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Say what was expected of every arm.")]
 Seed = Annotated[
     int,

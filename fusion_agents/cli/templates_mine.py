@@ -8,7 +8,14 @@ import typer
 
 from fusion_agents.cli.console import results, say
 from fusion_agents.cli.exit_codes import INTERRUPTED, WRONG
-from fusion_agents.cli.options import DEFAULT_LOG, DEFAULT_MODELS, LogDatabase, ModelsFile, names
+from fusion_agents.cli.options import (
+    DEFAULT_LOG,
+    DEFAULT_MODELS,
+    Grace,
+    LogDatabase,
+    ModelsFile,
+    names,
+)
 from fusion_agents.cli.stopping import stopping_on_signals, this_command
 from fusion_agents.cli.templates_mine_report import mining_progress, show_estimate, sum_up
 
@@ -79,9 +86,7 @@ def mine(
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=1, max=1024, help="Templates at a time, at most.")
     ] = 8,
-    grace: Annotated[
-        float, typer.Option("--grace", min=0, help="Seconds that Ctrl-C leaves to calls under way.")
-    ] = 4.0,
+    grace: Grace = 4.0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written; ask nobody.")
     ] = False,

@@ -1,10 +1,21 @@
 """What distillation hands from step to step: examples, pairs, the data, the student."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
-from fusion_agents.types import Dollars, Noun, Query, Score, Seconds, Tokens, content_key
+from fusion_agents.students.files import place_in
+from fusion_agents.types import (
+    Derived,
+    Dollars,
+    Noun,
+    Query,
+    Score,
+    Seconds,
+    Tokens,
+    content_key,
+)
 
 ExampleKind = Literal["answer", "label"]
 Provider = Literal["local", "openai"]
@@ -21,7 +32,7 @@ class Example(Noun):
     True
     """
 
-    key: str = Field(default="", min_length=1)
+    key: Derived = ""
     """Unique in the data; derived from the question and the answer if there is none."""
     query: Query
     """As it was asked where it got most right answers."""
@@ -42,13 +53,11 @@ class Example(Noun):
     tenants: tuple[str, ...] = ()
     """Likewise."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _derive_key(cls, given: object) -> object:
-        if isinstance(given, dict) and not given.get("key"):
-            query = Query.model_validate(given.get("query"))
-            return {**given, "key": content_key(query.id, str(given.get("answer")))}
-        return given
+    @model_validator(mode="after")
+    def _derive_key(self) -> Self:
+        if not self.key:
+            object.__setattr__(self, "key", content_key(self.query.id, self.answer))
+        return self
 
 
 class PreferencePair(Noun):
@@ -140,3 +149,9 @@ class Student(Noun):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """The training's, all of them: enough to do it again."""
     time: AwareDatetime | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it is on this machine; none if a provider has it."""
+        place = place_in(self.spec)
+        return None if place is None else Path(place)

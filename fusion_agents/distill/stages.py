@@ -9,7 +9,7 @@ from threading import Event
 from fusion_agents.distill.comparing.comparison import Comparison
 from fusion_agents.distill.comparing.evaluating import evaluate_student
 from fusion_agents.distill.comparing.leaving_out import leave_out
-from fusion_agents.distill.data.dataset import prune_dataset, read_dataset, write_dataset
+from fusion_agents.distill.data.dataset import read_dataset, without_withdrawn, write_dataset
 from fusion_agents.distill.data.manifest import Manifest
 from fusion_agents.distill.estimating import DistillEstimate
 from fusion_agents.distill.nouns import Student
@@ -29,6 +29,7 @@ from fusion_agents.pool.pool import Pool, PoolInput
 from fusion_agents.pool.tables import Price
 from fusion_agents.stores.opening import ImportedLog, open_log
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.students.files import NOTE
 from fusion_agents.types import Query, content_key
 
 OnProgress = Callable[[TrainingProgress], None]
@@ -47,7 +48,7 @@ def student_folder(plan: Plan) -> Path:
     return Path(plan.out) / "student"
 
 
-def test_queries(plan: Plan) -> list[Query]:
+def tested_queries(plan: Plan) -> list[Query]:
     """The queries to compare base and student on, each task's share of them the same each time.
 
     Of all tasks, also of those that the student learns nothing from: a router that saw it only
@@ -112,10 +113,10 @@ def export(plan: Plan) -> Manifest:
         ConfigError: If a trainer would turn them down.
         EmptyLogError: If everything was withdrawn.
     """
-    if not any(student_folder(plan).rglob("student.json")):
-        with open_log(Path(plan.log), read_only=True) as log:
-            prune_dataset(data_folder(plan), log)
     dataset = read_dataset(data_folder(plan))
+    if not any(student_folder(plan).rglob(NOTE)):
+        with open_log(Path(plan.log), read_only=True) as log:
+            dataset, _ = without_withdrawn(dataset, log)
     return write_dataset(
         dataset.data,
         data_folder(plan),
@@ -132,7 +133,7 @@ def estimate(plan: Plan) -> DistillEstimate:
         DataError: If the data cannot be read.
         ConfigError: If they, or the base, cannot be trained with.
     """
-    calls = 2 * len(test_queries(plan))
+    calls = 2 * len(tested_queries(plan))
     if plan.provider == "openai":
         job = estimate_openai(data_folder(plan), plan.base, plan.job)
         return DistillEstimate(
@@ -220,7 +221,7 @@ async def evaluate(plan: Plan, student: Student) -> Comparison:
         ConfigError: If the two would not be asked in the same way.
         StoreError: If a log cannot be written.
     """
-    queries = await asyncio.to_thread(test_queries, plan)
+    queries = await asyncio.to_thread(tested_queries, plan)
     data = (await asyncio.to_thread(read_dataset, data_folder(plan))).data
     with open_log(Path(plan.log)) as log:
         return await evaluate_student(
@@ -230,7 +231,7 @@ async def evaluate(plan: Plan, student: Student) -> Comparison:
             record=log if plan.record else None,
             models=_models(plan, student),
             data=data,
-            out=folder_of(plan, student),
+            out=student.folder or student_folder(plan),
             max_tokens=plan.max_tokens,
             record_share=plan.record_share,
             concurrency=plan.concurrency,
@@ -266,13 +267,6 @@ def register(plan: Plan, student: Student, comparison: Comparison) -> tuple[bool
         f"{student.name} is in {plan.models}: routers decide where it answers, once they have "
         "learned of it (fusion-agents refresh)"
     )
-
-
-def folder_of(plan: Plan, student: Student) -> Path:
-    """The folder of one of the plan's students."""
-    if student.provider == "local":
-        return Path(student.spec.removeprefix("student:"))
-    return student_folder(plan)
 
 
 def _models(plan: Plan, student: Student) -> Pool:

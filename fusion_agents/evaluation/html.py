@@ -1,7 +1,6 @@
 """The report as one HTML file that loads nothing from anywhere."""
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from fusion_agents.evaluation.chart_calibration import calibration_chart
@@ -15,7 +14,7 @@ from fusion_agents.evaluation.html_tables import (
     shares_table,
     tasks_table,
 )
-from fusion_agents.evaluation.markup import Markup, element
+from fusion_agents.evaluation.markup import Markup, element, page
 from fusion_agents.evaluation.report import Difference, Evaluation, Row, TaskResult
 from fusion_agents.stores.formats.writing import replacing
 
@@ -32,17 +31,8 @@ def write_html(evaluation: Evaluation, path: str | Path) -> None:
 
 def to_html(evaluation: Evaluation) -> str:
     """Lay out the report; every name from the log is escaped."""
-    style = resources.files("fusion_agents.evaluation").joinpath("report.css").read_text("utf-8")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"Does routing pay? {evaluation.verdict.finding}"),
-        element("style", Markup(style)),
-    )
-    body = element("body", element("main", _header(evaluation), *_sections(evaluation)))
-    return "<!doctype html>\n" + element("html", head, body, lang="en")
+    title = f"Does routing pay? {evaluation.verdict.finding}"
+    return page(title, _header(evaluation), *_sections(evaluation))
 
 
 def _header(evaluation: Evaluation) -> Markup:

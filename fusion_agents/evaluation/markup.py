@@ -2,6 +2,7 @@
 
 import html
 import re
+from importlib import resources
 
 _VOID = frozenset({"meta", "br", "hr", "img", "link"})
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -33,6 +34,21 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Marku
     if tag in _VOID:
         return Markup(f"<{tag}{given}>")
     return Markup(f"<{tag}{given}>{join(*children)}</{tag}>")
+
+
+def page(title: str, *content: str) -> str:
+    """Make a document of its own that loads nothing from anywhere, in the style of our reports."""
+    style = resources.files("fusion_agents.evaluation").joinpath("report.css").read_text("utf-8")
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", Markup(style)),
+    )
+    body = element("body", element("main", *content))
+    return "<!doctype html>\n" + element("html", head, body, lang="en")
 
 
 def join(*parts: str) -> Markup:

@@ -1,9 +1,7 @@
 """What a judge is worth, as one HTML file that loads nothing from anywhere."""
 
-from importlib import resources
-
 from fusion_agents.evaluation.chart_calibration import calibration_chart
-from fusion_agents.evaluation.markup import Markup, element
+from fusion_agents.evaluation.markup import Markup, element, page
 from fusion_agents.evaluation.report import Calibration
 from fusion_agents.judging.judge_report import JudgeReport
 from fusion_agents.judging.judge_text import remarks, title, with_interval
@@ -11,23 +9,14 @@ from fusion_agents.judging.judge_text import remarks, title, with_interval
 
 def to_html(report: JudgeReport) -> str:
     """Lay out the report; every name from the log is escaped."""
-    style = resources.files("fusion_agents.evaluation").joinpath("report.css").read_text("utf-8")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"What is the judge {report.judge} worth?"),
-        element("style", Markup(style)),
-    )
     header = element(
         "header",
         element("p", "fusion-agents judge", class_="kicker"),
         element("h1", title(report)),
         *(element("p", remark, class_="note") for remark in remarks(report)),
     )
-    body = element("body", element("main", header, _figures(report), _scores(report)))
-    return "<!doctype html>\n" + element("html", head, body, lang="en")
+    question = f"What is the judge {report.judge} worth?"
+    return page(question, header, _figures(report), _scores(report))
 
 
 def _figures(report: JudgeReport) -> Markup:

@@ -7,15 +7,13 @@ from pydantic import ValidationError
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.pool.member import PoolModel
-from fusion_agents.students.files import check_extra, find_student
+from fusion_agents.students.files import check_extra, find_student, place_in, spec_of
 from fusion_agents.students.model import StudentChatModel
-
-PREFIX = "student:"
 
 
 def is_student(spec: object) -> bool:
     """Whether it names a model whose weights are on this machine."""
-    return isinstance(spec, str) and spec.startswith(PREFIX)
+    return place_in(spec) is not None
 
 
 def rooted(spec: str, folder: Path) -> str:
@@ -24,9 +22,9 @@ def rooted(spec: str, folder: Path) -> str:
     >>> rooted("student:/students/arithmetic", Path("/etc"))
     'student:/students/arithmetic'
     """
-    where = Path(spec.removeprefix(PREFIX)).expanduser()
+    where = Path(place_in(spec) or spec).expanduser()
     there = where if where.is_absolute() else folder.resolve() / where
-    return f"{PREFIX}{there}" if where.is_absolute() or there.is_dir() else spec
+    return spec_of(there) if where.is_absolute() or there.is_dir() else spec
 
 
 def build_student(member: PoolModel) -> BaseChatModel:
@@ -47,7 +45,7 @@ def _attempt(member: PoolModel) -> tuple[StudentChatModel | None, str]:
             f"{member.what!r} is asked on this machine, without a base_url and a key; a server "
             "that has it is asked by its name there, without 'student:'"
         )
-    folder = str(member.spec).removeprefix(PREFIX)
+    folder = place_in(member.spec) or ""
     try:
         check_extra()
         find_student(folder)

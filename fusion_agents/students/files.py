@@ -12,7 +12,11 @@ from typing import Any
 
 from fusion_agents.errors import ConfigError, MissingExtraError
 
-_STUDENT, _CONFIG, _ADAPTER = "student.json", "config.json", "adapter_config.json"
+NOTE = "student.json"
+"""What a folder with a trained student holds."""
+
+_PREFIX = "student:"
+_CONFIG, _ADAPTER = "config.json", "adapter_config.json"
 _WEIGHTS, _ADAPTER_WEIGHTS = "*.safetensors", "adapter_model.safetensors"
 _HUB_NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*")
 _LIBRARIES = ("torch", "transformers", "peft")
@@ -44,6 +48,25 @@ class StudentFiles:
         return Path(self.base) if Path(self.base).is_dir() else _fetched(self.base)
 
 
+def spec_of(place: str | Path) -> str:
+    """How a pool makes the model of a folder, or of a name on the hub, on this machine.
+
+    >>> spec_of("students/arithmetic")
+    'student:students/arithmetic'
+    """
+    return f"{_PREFIX}{place}"
+
+
+def place_in(spec: object) -> str | None:
+    """Where the model of a spec is; none if it is not asked on this machine.
+
+    >>> place_in("student:students/arithmetic"), place_in("openai:gpt-5-mini")
+    ('students/arithmetic', None)
+    """
+    is_here = isinstance(spec, str) and spec.startswith(_PREFIX)
+    return str(spec).removeprefix(_PREFIX) if is_here else None
+
+
 def find_student(where: str | Path) -> StudentFiles:
     """Say which files make up a model.
 
@@ -60,7 +83,7 @@ def find_student(where: str | Path) -> StudentFiles:
     if not folder.is_dir():
         return _on_hub(str(where))
     folder = folder.resolve()
-    if (folder / _STUDENT).is_file():
+    if (folder / NOTE).is_file():
         return _trained(folder)
     if (folder / _ADAPTER).is_file():
         return _over_base(folder.name, folder, _read(folder / _ADAPTER), "base_model_name_or_path")
@@ -68,7 +91,7 @@ def find_student(where: str | Path) -> StudentFiles:
         _check_weights(folder)
         return StudentFiles(folder.name, str(folder))
     raise ConfigError(
-        f"{str(folder)!r} holds no model: there is neither {_STUDENT}, {_ADAPTER} nor {_CONFIG}"
+        f"{str(folder)!r} holds no model: there is neither {NOTE}, {_ADAPTER} nor {_CONFIG}"
     )
 
 
@@ -113,7 +136,7 @@ def adapter_rank(files: StudentFiles) -> int | None:
 
 
 def _trained(folder: Path) -> StudentFiles:
-    said = _read(folder / _STUDENT)
+    said = _read(folder / NOTE)
     name = str(said.get("name") or folder.name)
     merged, adapter = folder / "merged", folder / "adapter"
     if (merged / _CONFIG).is_file():

@@ -53,7 +53,8 @@ def test_whatever_a_text_is_put_together_of_it_stays_in_its_turn(parts: list[str
     assert control_tokens(messages) == control_tokens(plain)
 
 
-@given(st.text())
+# hypothesis draws what stands in the source too, and so the control tokens themselves
+@given(st.text().filter(lambda text: not any(token in text for token in tiny.SPECIAL)))
 def test_other_text_gives_the_tokens_that_the_template_gives(text: str) -> None:
     turns = [{"role": "user", "content": text}]
     expected = TOKENIZER.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]

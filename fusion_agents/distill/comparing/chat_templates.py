@@ -9,10 +9,9 @@ from typing import NamedTuple
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
-from fusion_agents.students.files import find_student
+from fusion_agents.students.files import find_student, place_in
 from fusion_agents.students.model import StudentChatModel
 
-LOCAL = "student:"
 """How the spec of a model begins whose files the pool loads itself."""
 
 _END = "eos_token_id"
@@ -44,9 +43,10 @@ def template_of(spec: str | BaseChatModel, model: BaseChatModel) -> Template:
     """
     shown = getattr(model, "chat_template", None)
     text = shown if isinstance(shown, str) else None
-    if not isinstance(spec, str) or not spec.startswith(LOCAL):
+    place = place_in(spec)
+    if place is None:
         return Template(text)
-    files = find_student(spec.removeprefix(LOCAL))
+    files = find_student(place)
     tokenizer, weights = Path(files.tokenizer), files.base_folder
     folder = tokenizer if tokenizer.is_dir() else weights
     return Template(text or _text(folder) or _loaded(model), _settings(weights))

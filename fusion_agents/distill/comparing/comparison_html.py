@@ -1,7 +1,6 @@
 """A comparison of a student with its base as one HTML file that loads nothing from anywhere."""
 
 from collections.abc import Iterable, Sequence
-from importlib import resources
 
 from fusion_agents.distill.comparing.comparison import Change, Comparison, Contrast
 from fusion_agents.distill.comparing.comparison_text import (
@@ -20,22 +19,13 @@ from fusion_agents.distill.comparing.comparison_text import (
     told,
 )
 from fusion_agents.evaluation.chart_intervals import Gain, intervals_chart
-from fusion_agents.evaluation.markup import Markup, element
+from fusion_agents.evaluation.markup import Markup, element, page
 
 
 def to_html(comparison: Comparison) -> str:
     """Lay out the report; every text from the log is escaped."""
-    style = resources.files("fusion_agents.evaluation").joinpath("report.css").read_text("utf-8")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"Did training help {comparison.student}?"),
-        element("style", Markup(style)),
-    )
-    body = element("body", element("main", _header(comparison), *_sections(comparison)))
-    return "<!doctype html>\n" + element("html", head, body, lang="en")
+    title = f"Did training help {comparison.student}?"
+    return page(title, _header(comparison), *_sections(comparison))
 
 
 def _header(comparison: Comparison) -> Markup:

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from langchain_core.language_models import BaseChatModel
 from pydantic import JsonValue
 
-from fusion_agents.distill.comparing.chat_templates import LOCAL, Template, template_of
+from fusion_agents.distill.comparing.chat_templates import Template, template_of
 from fusion_agents.distill.comparing.comparison import Asked
 from fusion_agents.distill.nouns import Student
 from fusion_agents.errors import ConfigError
 from fusion_agents.pool.member import PoolModel
 from fusion_agents.pool.pool import Pool, PoolInput
+from fusion_agents.students.files import place_in
 from fusion_agents.types import Arm, content_key
 
 MAX_TOKENS = 1_024
@@ -188,7 +189,8 @@ def _student(student: Student, pool: Pool | None) -> PoolModel:
 
 def _is_tuned(spec: str | BaseChatModel) -> bool:
     """Whether it names a trained model, so that another name is another model."""
-    return isinstance(spec, str) and spec.startswith((LOCAL, "openai:ft:", "ft:"))
+    at_provider = isinstance(spec, str) and spec.startswith(("openai:ft:", "ft:"))
+    return at_provider or place_in(spec) is not None
 
 
 def _base(
@@ -202,9 +204,10 @@ def _base(
     for member in members.values():
         if member.spec == wanted and member is not learned:
             return member, True
-    local = wanted.startswith(LOCAL)
-    alike = isinstance(learned.spec, str) and learned.spec.startswith(LOCAL) == local
-    name = wanted.removeprefix(LOCAL).rstrip("/").rpartition("/")[2].replace("@", "-") or "base"
+    place, here = place_in(wanted), place_in(learned.spec)
+    alike = isinstance(learned.spec, str) and (here is None) == (place is None)
+    whole = wanted if place is None else place
+    name = whole.rstrip("/").rpartition("/")[2].replace("@", "-") or "base"
     return PoolModel(
         name=name,
         spec=wanted,

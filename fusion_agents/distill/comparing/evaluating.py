@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from fusion_agents.answering.policy import AnswerPolicy
 from fusion_agents.collecting.collector import INTERRUPTED, POLICY, Collector, OnProgress
 from fusion_agents.collecting.estimate import Estimate, estimate
 from fusion_agents.collecting.progress import CollectSummary
-from fusion_agents.distill.comparing.chat_templates import LOCAL
 from fusion_agents.distill.comparing.choosing import choices
 from fusion_agents.distill.comparing.comparing import N_BOOTSTRAP, Pairs
 from fusion_agents.distill.comparing.comparison import Asked, Comparison
-from fusion_agents.distill.comparing.contestants import MAX_TOKENS, Contestants, contestants
+from fusion_agents.distill.comparing.contestants import MAX_TOKENS, contestants
 from fusion_agents.distill.comparing.given import read_replies
 from fusion_agents.distill.comparing.leaving_out import Chosen, is_scorable, leave_out, questions_of
 from fusion_agents.distill.comparing.recording import SHARE, divide, record
@@ -30,6 +29,7 @@ from fusion_agents.routers.catalogue import make_router
 from fusion_agents.stores.formats.writing import replacing
 from fusion_agents.stores.log_filter import LogFilter
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.students.files import place_in
 from fusion_agents.types import Arm, Dollars, Noun, Query
 
 EVALUATION, COMPARISON = "evaluation.db", "comparison.json"
@@ -45,15 +45,6 @@ _MOST = 29_000
 
 class _Stoppable(Protocol):
     def stop(self, grace: float) -> None: ...
-
-
-class _Run(NamedTuple):
-    """What a run has worked out."""
-
-    asked: Contestants
-    how: Asked
-    complete: bool
-    spent: Dollars
 
 
 class StudentEvaluation:
@@ -126,7 +117,7 @@ class StudentEvaluation:
         self._record, self._record_share = record, record_share
         self._data, self._judge = data, judge
         self._concurrency, self._budget = concurrency, budget
-        self._policy = policy or (_LOCAL if student.spec.startswith(LOCAL) else _REMOTE)
+        self._policy = policy or (_REMOTE if student.folder is None else _LOCAL)
         self._seed, self._n_bootstrap = seed, n_bootstrap
         self._router, self._objective = router, objective
         self._on_progress = on_progress
@@ -148,7 +139,7 @@ class StudentEvaluation:
     def is_local(self) -> bool:
         """Whether both answer on this machine, for nothing."""
         members = (self.contestants.pool.models[arm.model] for arm in self.arms)
-        return all(member.what.startswith(LOCAL) for member in members)
+        return all(place_in(member.what) is not None for member in members)
 
     @property
     def stopping(self) -> str | None:
@@ -310,10 +301,9 @@ async def evaluate_student(
 
 
 def _folder(student: Student, out: Path | None) -> Path:
-    if out is not None:
-        return out
-    if student.spec.startswith(LOCAL):
-        return Path(student.spec.removeprefix(LOCAL))
+    folder = out or student.folder
+    if folder is not None:
+        return folder
     raise ConfigError(
         f"where is the folder of {student.name!r}? give out=, as {student.spec!r} does not say it"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fusion_agents.errors import ConfigError
 from fusion_agents.file_lock import locked
+from fusion_agents.stores.formats.writing import sync_folder
 
 _TRIES = 50
 _PAUSE = 0.1
@@ -102,22 +103,13 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    _sync(folder)
+    sync_folder(folder)
 
 
 def _swap(folder: Path) -> None:
     if folder.exists():
         folder.rename(_old(folder))
     _new(folder).rename(folder)
-    _sync(folder.parent)
+    sync_folder(folder.parent)
     if _old(folder).exists():
         shutil.rmtree(_old(folder))
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -33,14 +33,9 @@ def measures(student: Student) -> Measures:
     """
     if student.provider != "local":
         return Measures()
-    files = find_student(folder_of(student))
+    files = find_student(student.folder or student.spec)
     size = billions(files)
     return Measures(None if size is None else float(f"{size:.4g}"), context_window(files))
-
-
-def folder_of(student: Student) -> Path:
-    """Where a local student is."""
-    return Path(student.spec.removeprefix("student:"))
 
 
 def describe(student: Student, comparison: Comparison | None = None) -> str:

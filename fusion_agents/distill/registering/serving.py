@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 from fusion_agents.distill.nouns import Student
-from fusion_agents.distill.registering.cards import folder_of
 from fusion_agents.errors import ConfigError
 from fusion_agents.students.files import adapter_rank, find_student
 
@@ -30,7 +29,7 @@ def serving_command(student: Student, name: str | None = None) -> str:
     name = student.name if name is None else name
     if student.provider != "local":
         raise ConfigError(f"{student.name!r} is served by its provider, as {student.spec!r}")
-    files = find_student(folder_of(student))
+    files = find_student(student.folder or student.spec)
     words = ["vllm", "serve", files.base]
     if files.adapter is None:
         words += ["--served-model-name", name]

@@ -41,6 +41,7 @@ from fusion_agents.distill.training.runs import Run, sole
 from fusion_agents.errors import ConfigError, DataError, TrainingError
 from fusion_agents.stores.formats.writing import replacing
 from fusion_agents.stores.routing_log import RoutingLog
+from fusion_agents.students.files import NOTE
 
 __all__ = [
     "Estimate",
@@ -52,8 +53,6 @@ __all__ = [
 ]
 
 OnProgress = Callable[[TrainingProgress], None]
-
-_STUDENT = "student.json"
 
 
 async def train_with_openai(
@@ -209,7 +208,7 @@ class _Training:
             self._book.put(status=job.status, error=said)
             await self._fail()
         student = self._student(job, follower.loss)
-        with replacing(self._out / _STUDENT) as file:
+        with replacing(self._out / NOTE) as file:
             file.write(student.model_dump_json(indent=1).encode() + b"\n")
         self._book.put(status=job.status)
         await self._uploads.delete()
@@ -232,12 +231,12 @@ class _Training:
 
     def _student_there(self) -> Student | None:
         try:
-            return Student.model_validate_json((self._out / _STUDENT).read_bytes())
+            return Student.model_validate_json((self._out / NOTE).read_bytes())
         except FileNotFoundError:
             return None  # it is made anew of what the provider says
         except ValueError as error:
             raise DataError(
-                f"{self._out / _STUDENT}: is damaged: remove it, and the same command makes it anew"
+                f"{self._out / NOTE}: is damaged: remove it, and the same command makes it anew"
             ) from error
 
     def _student(self, job: FineTuningJob, loss: float | None) -> Student:

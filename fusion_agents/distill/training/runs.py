@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, ValidationError
 from fusion_agents.errors import ConfigError, DataError
 from fusion_agents.file_lock import locked
 from fusion_agents.stores.formats.writing import replacing
+from fusion_agents.students.files import NOTE
 from fusion_agents.types import Noun, content_key
 
 _RUN, _HOLDER = "run.json", "holder.json"
@@ -115,7 +116,7 @@ def _named(holder: Path) -> str:
 
 def has_begun(out: Path) -> bool:
     """Whether anything was learned in a folder that it would be a pity to lose."""
-    return any(any(out.rglob(name)) for name in ("sealed.json", "student.json", "job.json"))
+    return any(any(out.rglob(name)) for name in ("sealed.json", NOTE, "job.json"))
 
 
 def agree(out: Path, run: Run) -> None:

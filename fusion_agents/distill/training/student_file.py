@@ -14,11 +14,11 @@ from fusion_agents.distill.training.progress import read_progress
 from fusion_agents.distill.training.runs import Run
 from fusion_agents.errors import DataError
 from fusion_agents.stores.formats.writing import replacing
+from fusion_agents.students.files import NOTE, spec_of
 
 EXTRA = ("torch", "transformers", "peft", "trl")
 """What the extra `train` brings, and training needs."""
 
-_STUDENT = "student.json"
 _LAST = 0.1
 """Share of the steps whose mean loss is said."""
 
@@ -29,7 +29,7 @@ def read_student(out: Path) -> Student | None:
     Raises:
         DataError: If its note is damaged, or its weights are gone.
     """
-    path = out / _STUDENT
+    path = out / NOTE
     if not path.exists():
         return None
     try:
@@ -54,9 +54,9 @@ def write_student(
     """Declare a student trained: this is the last file of a training."""
     student = Student(
         name=run.name,
-        spec=f"student:{out}",
+        spec=spec_of(out),
         base=run.base,
-        base_spec=f"student:{run.base}",
+        base_spec=spec_of(run.base),
         provider="local",
         strategy=material.dataset.manifest.strategy,
         data=material.dataset.manifest.fingerprint,
@@ -75,7 +75,7 @@ def write_student(
         },
         time=datetime.now(UTC),
     )
-    with replacing(out / _STUDENT) as file:
+    with replacing(out / NOTE) as file:
         file.write(f"{student.model_dump_json(indent=1)}\n".encode())
     return student
 

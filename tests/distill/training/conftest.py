@@ -1,11 +1,13 @@
 """A tiny base with random weights, and data to learn, both made on the spot."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fusion_agents.distill.data.dataset import write_dataset
 from fusion_agents.distill.nouns import Example, SelectionReport, TrainingData
+from fusion_agents.testing.openai_server import OpenAIServer
 from fusion_agents.types import Query
 
 TEMPLATE = (
@@ -95,3 +97,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "data"
     write_dataset(training_data([question(i) for i in range(40)]), folder)
     return folder
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    """A provider on loopback."""
+    with OpenAIServer() as running:
+        yield running
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"

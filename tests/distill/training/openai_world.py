@@ -49,6 +49,10 @@ def make_data(folder: Path, n: int = 12, offset: int = 0) -> Path:
     return folder
 
 
+def again(**changes: object) -> OpenAIJobOptions:
+    return QUICK.model_copy(update=changes)
+
+
 def make_client(server: OpenAIServer) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=server.base_url, api_key=KEY)
 

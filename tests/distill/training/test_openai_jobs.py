@@ -12,7 +12,6 @@ import pytest
 from fusion_agents.distill.nouns import Student
 from fusion_agents.distill.training.job_note import read_note
 from fusion_agents.distill.training.openai_jobs import (
-    OpenAIJobOptions,
     cancel_openai,
     standing,
     train_with_openai,
@@ -25,6 +24,7 @@ from tests.distill.training.openai_world import (
     BASE,
     KEY,
     QUICK,
+    again,
     make_client,
     make_data,
     train,
@@ -32,23 +32,8 @@ from tests.distill.training.openai_world import (
 
 
 @pytest.fixture
-def server():
-    with OpenAIServer() as running:
-        yield running
-
-
-@pytest.fixture
 def data(tmp_path: Path) -> Path:
     return make_data(tmp_path / "data")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-def again(**changes) -> OpenAIJobOptions:
-    return QUICK.model_copy(update=changes)
 
 
 # -- a job that goes well -----------------------------------------------------------------------

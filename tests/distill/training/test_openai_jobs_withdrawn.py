@@ -13,27 +13,12 @@ from fusion_agents.errors import ConfigError, DataError, TrainingError
 from fusion_agents.stores.routing_log import RoutingLog
 from fusion_agents.testing.openai_server import Behaviour, Fault, OpenAIServer, Tuning
 from fusion_agents.types import Arm, LogEntry
-from tests.distill.training.openai_world import QUICK, make_data, train, training_data
-
-
-@pytest.fixture
-def server():
-    with OpenAIServer() as running:
-        yield running
+from tests.distill.training.openai_world import QUICK, again, make_data, train, training_data
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return make_data(tmp_path / "data")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-def again(**changes) -> OpenAIJobOptions:
-    return QUICK.model_copy(update=changes)
 
 
 def logged(folder: Path, n: int = 13) -> RoutingLog:
